@@ -1,0 +1,25 @@
+// Which command? Everything that is no command's name is the app of `run`.
+import { releaseSignals } from "../system/signals.ts";
+
+const COMMANDS = ["run", "health", "config"] as const;
+type Command = (typeof COMMANDS)[number];
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const [first] = argv;
+  const command: Command = isCommand(first) ? first : "run";
+  const rest = isCommand(first) ? argv.slice(1) : argv;
+  // What follows `--` belongs to the app.
+  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  const asksHelp = own.includes("--help") || own.includes("-h") || first === "help";
+  const asksVersion = own.includes("--version") || own.includes("-v") || first === "version";
+  if (command === "run" && !asksHelp && !asksVersion) return (await import("./run.ts")).run(rest);
+  releaseSignals();
+  if (asksHelp) return (await import("./help.ts")).help();
+  if (asksVersion) return void console.log((await import("../version.ts")).readVersion());
+  if (command === "health") return (await import("./health.ts")).health(rest);
+  return (await import("./config.ts")).config(rest);
+}
+
+function isCommand(word: string | undefined): word is Command {
+  return (COMMANDS as readonly (string | undefined)[]).includes(word);
+}

@@ -1,0 +1,21 @@
+// How a command says what is wrong: every problem on a line of its own, on stderr.
+import { EXIT_CODES, type ExitReason } from "../errors.ts";
+
+export function reportProblems(problems: readonly string[]): void {
+  for (const problem of problems) console.error(`rollcall: ${problem}`);
+  console.error("Run rollcall --help for the options.");
+}
+
+export interface Failure {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly exitCode: number;
+}
+
+/** A failure that Rollcall explains itself has a reason; anything else is its own mistake and shows its stack. */
+export function explainFailure(error: unknown): Failure {
+  const { message, name, code, reason } = error as { message?: string; name?: string; code?: string; reason?: ExitReason };
+  if (reason !== undefined)
+    return { message: `${name}: ${message}`, fields: { error: name, code, exitCode: EXIT_CODES[reason] }, exitCode: EXIT_CODES[reason] };
+  return { message: `Cannot start: ${message ?? String(error)}`, fields: { err: error }, exitCode: EXIT_CODES.internal };
+}

@@ -1,0 +1,32 @@
+// `rollcall [run]`: the service in the foreground, the container's ENTRYPOINT.
+import { resolveConfig } from "../config/resolve.ts";
+import { EXIT_CODES } from "../errors.ts";
+import { takeSignals } from "../system/signals.ts";
+import { explainFailure, reportProblems } from "./report.ts";
+
+export async function run(argv: readonly string[]): Promise<void> {
+  // Nothing runs yet that would have to be stopped: a stop signal ends the start.
+  takeSignals((signal) => {
+    if (signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGQUIT") process.exit(EXIT_CODES.ok);
+  });
+  const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: process.stdout.isTTY === true });
+  if (!resolved.ok) {
+    reportProblems(resolved.problems);
+    process.exit(EXIT_CODES.usage);
+  }
+  const { config, file } = resolved;
+  const [{ openLog }, { realWorld }, { runService }] = await Promise.all([
+    import("../log.ts"),
+    import("../system/world.ts"),
+    import("../master/service.ts"),
+  ]);
+  const log = await openLog(config);
+  try {
+    await runService({ config, configFile: file, log, world: realWorld });
+  } catch (error) {
+    const { message, fields, exitCode } = explainFailure(error);
+    log.logger.fatal(fields, message);
+    log.flush();
+    process.exit(exitCode);
+  }
+}

@@ -1,0 +1,72 @@
+// The effective configuration: what the rest of Rollcall reads. Every value is checked and in base units
+// (milliseconds, bytes, ratios). Pure types; the table of options that fills it is options.ts.
+
+/** How many workers were asked for: sized from the machine, a number, or a share of its CPUs (0.5 is 50 %). */
+export type WorkersSetting =
+  | { readonly kind: "auto" }
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "share"; readonly share: number };
+
+/** When a child counts as ready; a string that starts with "/" is an HTTP path that must answer 2xx. */
+export type ReadyWhen = "listening" | "loaded" | "message" | `/${string}`;
+
+export interface Backoff {
+  readonly delayMs: number;
+  readonly factor: number;
+  readonly limitMs: number;
+  /** A child that stayed ready for this long starts again without delay. */
+  readonly resetMs: number;
+  /** Share of the delay by which it may vary, 0 to 1. */
+  readonly jitter: number;
+}
+
+export interface Config {
+  /** Absolute real path of the app. */
+  readonly app: string;
+  /** What follows `--`: the app's own arguments. */
+  readonly appArgs: readonly string[];
+  /** Absolute real path of the agent entry. */
+  readonly agent: string | null;
+  readonly workers: WorkersSetting;
+  /** Ports that the service declares; empty when the app alone knows. */
+  readonly ports: readonly number[];
+  readonly host: string | null;
+  readonly readyWhen: ReadyWhen;
+  readonly bootTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+  readonly drainDelayMs: number;
+  readonly drainIdleMs: number;
+  readonly rollCallPeriodMs: number;
+  readonly failureThreshold: number;
+  readonly onException: "exit" | "report";
+  readonly lingerMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly backoff: Backoff;
+  readonly maxRestarts: number;
+  readonly minReady: number;
+  readonly agentGraceMs: number;
+  readonly agentUncaught: "survive" | "restart";
+  readonly surge: number;
+  /** 0 takes any free port (it is named in the first lines of the log). */
+  readonly probesPort: number;
+  readonly metricsPort: number;
+  readonly metricsHost: string | null;
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  readonly logFormat: "json" | "pretty";
+  readonly pidFile: string | null;
+  readonly title: string | null;
+  /** Extra flags for the children's Node. */
+  readonly nodeArgs: readonly string[];
+  readonly imports: readonly string[];
+  readonly requires: readonly string[];
+  /** Extra environment of the children. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** Where one effective value came from. */
+export interface Provenance {
+  readonly option: string;
+  /** For a person: "--workers", "ROLLCALL_WORKERS", "rollcall.config.ts", "package.json#rollcall", "PORT", "default", "default in Kubernetes". */
+  readonly source: string;
+}

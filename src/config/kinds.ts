@@ -1,0 +1,102 @@
+// The kinds of values that are Rollcall's own or made of several: workers, ready-when, lists, environment.
+// Runs in the master, at start only. Pure.
+
+import type { ReadyWhen, WorkersSetting } from "./config.ts";
+import { asNumber, asShare, formatShare, type Kind, type Parsed, right, wrong } from "./values.ts";
+
+const MOST_WORKERS = 1_024;
+
+/** `auto`, a number from 1 to 1024, or a share of the CPUs such as `50%`. */
+export const workers: Kind<WorkersSetting> = {
+  placeholder: "<auto|n|n%>",
+  parse(raw) {
+    if (raw === "auto") return right({ kind: "auto" });
+    const share = asShare(raw);
+    if (share !== null && share > 0 && share <= 10) return right({ kind: "share", share });
+    const value = asNumber(raw);
+    if (Number.isInteger(value) && value >= 1 && value <= MOST_WORKERS) return right({ kind: "count", count: value });
+    return wrong(`auto, a whole number from 1 to ${MOST_WORKERS}, or a percentage of the CPUs such as 50%`, raw, ["auto"]);
+  },
+  format(setting) {
+    if (setting.kind === "auto") return "auto";
+    return setting.kind === "count" ? String(setting.count) : formatShare(setting.share);
+  },
+};
+
+const READY_WORDS: readonly ReadyWhen[] = ["listening", "loaded", "message"];
+
+/** `listening`, `loaded`, `message`, or an HTTP path. */
+export const readyWhen: Kind<ReadyWhen> = {
+  placeholder: "<event|/path>",
+  parse(raw) {
+    const word = READY_WORDS.find((each) => each === raw);
+    if (word !== undefined) return right(word);
+    // Only what may stand in a request line: printable ASCII.
+    if (typeof raw === "string" && /^\/[!-~]*$/.test(raw)) return right(raw as ReadyWhen);
+    return wrong("listening, loaded, message or an HTTP path such as /healthz", raw, READY_WORDS);
+  },
+  format: String,
+};
+
+/** Any number of values of one kind; a single one need not be in an array. */
+export function listOf<V>(kind: Kind<V>): Kind<readonly V[]> {
+  return {
+    placeholder: kind.placeholder,
+    repeatable: true,
+    parse(raw) {
+      const values: V[] = [];
+      for (const each of Array.isArray(raw) ? raw : [raw]) {
+        const parsed = kind.parse(each);
+        if (!parsed.ok) return parsed;
+        values.push(parsed.value);
+      }
+      return right(values);
+    },
+    format(values) {
+      return values.map((value) => kind.format(value)).join(", ");
+    },
+  };
+}
+
+/** `NAME=value` pairs, or a map in a config file. Messages and `format` never show a value: it may be a secret. */
+export const environment: Kind<Readonly<Record<string, string>>> = {
+  placeholder: "<NAME=value>",
+  repeatable: true,
+  parse(raw) {
+    const pairs = isMap(raw) ? Object.entries(raw) : (Array.isArray(raw) ? raw : [raw]).map(splitPair);
+    const given: [string, string][] = [];
+    for (const pair of pairs) {
+      const parsed = parsePair(pair);
+      if (!parsed.ok) return parsed;
+      given.push(parsed.value);
+    }
+    return right(Object.fromEntries(given));
+  },
+  format(values) {
+    return `${Object.keys(values).join(", ")} (values not shown)`;
+  },
+};
+
+function isMap(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === "object" && raw !== null && !Array.isArray(raw);
+}
+
+function splitPair(raw: unknown): readonly unknown[] {
+  if (typeof raw !== "string") return [raw];
+  const equals = raw.indexOf("=");
+  return equals === -1 ? [raw] : [raw.slice(0, equals), raw.slice(equals + 1)];
+}
+
+function parsePair([name, value]: readonly unknown[]): Parsed<[string, string]> {
+  if (typeof name !== "string" || value === undefined) return wrong("NAME=value", name);
+  if (!/^[A-Za-z_.-][\w.-]*$/.test(name)) return wrong("the name of an environment variable such as LOG_DIR", name);
+  const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  if (!isPlain || String(value).includes("\0")) return { ok: false, problem: `expected text for ${name}; got ${typeOf(value)}` };
+  return right([name, String(value)]);
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "string") return "text with a NUL character";
+  return Array.isArray(value) ? "a list" : `an ${typeof value}`;
+}

@@ -1,0 +1,71 @@
+// The metrics port: /metrics for Prometheus and /status as JSON, read-only. A slow client loses its connection, not the others'.
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface EndpointSource {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+  status(): object;
+}
+
+export interface Endpoint {
+  readonly port: number;
+  close(): void;
+}
+
+/** A client that does not send its request in time loses its connection. */
+const REQUEST_MS = 5_000;
+
+/**
+ * @param port 0 takes any free port
+ * @param host null is all interfaces
+ * @throws EADDRINUSE and its like
+ */
+export async function openEndpoint(port: number, host: string | null, source: EndpointSource): Promise<Endpoint> {
+  const server = createServer({
+    requestTimeout: REQUEST_MS,
+    headersTimeout: REQUEST_MS,
+    keepAliveTimeout: REQUEST_MS,
+    connectionsCheckingInterval: 1_000,
+  });
+  server.on("request", (request, response) => {
+    const path = request.url?.split("?")[0] ?? "";
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return answer(response, 405, "text/plain", "Method Not Allowed\n", { allow: "GET, HEAD" });
+    if (path === "/status") return answer(response, 200, "application/json", `${JSON.stringify(source.status(), null, 2)}\n`);
+    if (path !== "/metrics") return answer(response, 404, "text/plain", "Not Found: this port has /metrics and /status\n");
+    source.metrics().then(
+      (text) => answer(response, 200, source.contentType, text),
+      (error: Error) => answer(response, 500, "text/plain", `Cannot collect the metrics: ${error.message}\n`),
+    );
+  });
+  await listen(server, port, host);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), "cache-control": "no-store", ...headers });
+  response.end(body);
+}
+
+function listen(server: Server, port: number, host: string | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, ...(host === null ? {} : { host }) }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}

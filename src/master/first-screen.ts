@@ -1,0 +1,62 @@
+// The first lines of a start: what runs where, and how the sizes came about.
+import { relative } from "node:path";
+import type { Plan } from "./plan.ts";
+
+export interface Line {
+  readonly level: "info" | "warn";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+interface Facts {
+  readonly plan: Plan;
+  readonly version: string;
+  readonly configFile: string | null;
+  readonly probesPort: number;
+  readonly metricsPort: number;
+}
+
+export function firstScreen({ plan, version, configFile, probesPort, metricsPort }: Facts): readonly Line[] {
+  const { config, sizing } = plan;
+  const workers = `${sizing.workers} ${sizing.workers === 1 ? "worker" : "workers"} (${sizing.workersFrom}, ${sizing.cpusFrom})`;
+  const heap = sizing.heapMiB === null ? "" : `, ${sizing.heapMiB} MiB of heap each`;
+  const agent = config.agent === null ? "" : ` and the agent ${shorten(config.agent)}`;
+  return [
+    {
+      level: "info",
+      message: `rollcall ${version} on Node ${process.version}: ${shorten(config.app)} with ${workers}${heap}${agent}`,
+      fields: {
+        version,
+        app: config.app,
+        agent: config.agent,
+        workers: sizing.workers,
+        cpus: sizing.cpus,
+        heapMiB: sizing.heapMiB,
+        configFile,
+      },
+    },
+    {
+      level: "info",
+      message: `probes on http://0.0.0.0:${probesPort}/{live,ready,health}, metrics on http://${urlHost(config.metricsHost)}:${metricsPort}/{metrics,status}`,
+      fields: { probesPort, metricsPort },
+    },
+    ...sizing.notes.map((note): Line => ({ level: "warn", message: note, fields: {} })),
+  ];
+}
+
+/** "http://localhost:3000" for a person to click; a path for a unix socket. */
+export function describeAddress(address: string, port: number | null): string {
+  if (port === null) return address;
+  const isAny = address === "::" || address === "0.0.0.0";
+  return `http://${isAny ? "localhost" : address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+function urlHost(host: string | null): string {
+  if (host === null) return "[::]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function shorten(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
+}

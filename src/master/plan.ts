@@ -1,0 +1,55 @@
+// From the configuration and the machine to what will run: sizes, settings for the policies, and the words for the first screen.
+import os from "node:os";
+import type { Config } from "../config/config.ts";
+import { ClusterError } from "../errors.ts";
+import { type Sizing, type SizingInput, sizeService } from "../policy/sizing.ts";
+import type { Settings } from "../policy/state.ts";
+import { readCgroup } from "../system/cgroup.ts";
+
+export type Sized = Extract<Sizing, { ok: true }>;
+
+export interface Plan {
+  readonly config: Config;
+  readonly sizing: Sized;
+  readonly settings: Settings;
+}
+
+/** @throws ClusterError ERR_CONFIG (exit 2) when the memory cannot hold a service */
+export function makePlan(config: Config, env: NodeJS.ProcessEnv): Plan {
+  const sizing = sizeService(sizingInput(config, env));
+  if (!sizing.ok) throw new ClusterError("ERR_CONFIG", sizing.problem, { reason: "usage" });
+  return { config, sizing, settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null } };
+}
+
+/** What the machine grants, as the sizing wants to know it. */
+export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput {
+  const cgroup = readCgroup();
+  return {
+    workers: config.workers,
+    affinityCpus: os.availableParallelism(),
+    cgroupCpus: cgroup.cpuQuota,
+    declaredCpus: declaredCpus(env),
+    memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
+    hasAgent: config.agent !== null,
+    userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)]),
+  };
+}
+
+/** @throws ClusterError ERR_CONFIG (exit 2) */
+function declaredCpus(env: NodeJS.ProcessEnv): number | null {
+  const text = env["ROLLCALL_CPUS"];
+  if (text === undefined || text === "") return null;
+  const cpus = Number(text);
+  if (Number.isFinite(cpus) && cpus > 0) return cpus;
+  throw new ClusterError("ERR_CONFIG", `ROLLCALL_CPUS: expected a number of CPUs above 0, such as 2 or 1.5; got "${text}"`, {
+    reason: "usage",
+  });
+}
+
+function userHeapMiB(flags: readonly string[]): number | null {
+  for (const [index, flag] of flags.entries()) {
+    const match = /^--max[-_]old[-_]space[-_]size(?:=(\d+))?$/.exec(flag);
+    if (match !== null) return Number(match[1] ?? flags[index + 1]);
+  }
+  return null;
+}

@@ -1,0 +1,148 @@
+// The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
+import { rmSync, writeFileSync } from "node:fs";
+import { onExit } from "signal-exit";
+import type { Config } from "../config/config.ts";
+import { ClusterError } from "../errors.ts";
+import type { MasterLog } from "../log.ts";
+import { isLive, isReady } from "../policy/select.ts";
+import { initialState } from "../policy/service.ts";
+import { takeSnapshot } from "../policy/snapshot.ts";
+import type { Effect, State } from "../policy/state.ts";
+import { Children, type Remark } from "../process/children.ts";
+import { takeSignals } from "../system/signals.ts";
+import type { World } from "../system/world.ts";
+import { readVersion } from "../version.ts";
+import { openEndpoint } from "./endpoint.ts";
+import { describeAddress, firstScreen } from "./first-screen.ts";
+import { Loop } from "./loop.ts";
+import { createMetrics } from "./metrics.ts";
+import { makePlan } from "./plan.ts";
+import { checkPorts, portConflict } from "./preflight.ts";
+import { openProbes } from "./probes.ts";
+
+export interface ServiceInput {
+  readonly config: Config;
+  readonly configFile: string | null;
+  readonly log: MasterLog;
+  readonly world: World;
+}
+
+/**
+ * Runs the service until the process ends.
+ * @throws ClusterError for what keeps it from starting: nothing has been forked then
+ */
+export async function runService({ config, configFile, log, world }: ServiceInput): Promise<void> {
+  const { logger } = log;
+  const startedAt = world.now();
+  const version = readVersion();
+  const plan = makePlan(config, process.env);
+  await checkPorts(config);
+
+  const addresses = new Set<string>();
+  const children = new Children({ config, heapMiB: plan.sizing.heapMiB }, { onEvent: (event) => loop.feed(event), onRemark: remark });
+  const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
+  const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
+  const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
+  const endpoint = await openEndpoint(config.metricsPort, config.metricsHost, {
+    contentType: metrics.contentType,
+    metrics: () => metrics.render(),
+    status,
+  }).catch(explain(config.metricsPort, "the metrics", "--metrics-port"));
+
+  if (config.title !== null) process.title = `${config.title}: master`;
+  if (config.pidFile !== null) writeFileSync(config.pidFile, `${process.pid}\n`);
+  // Every way out that the handlers do not see: what is left is ended and the last lines are written.
+  onExit(() => {
+    children.killAll();
+    if (config.pidFile !== null) rmSync(config.pidFile, { force: true });
+    log.flush();
+  });
+  process.on("uncaughtException", (error) => {
+    logger.fatal({ err: error }, `Cannot go on: unexpected error in the master: ${error.message}`);
+    if (loop.state.stop?.reason === "internal") world.exit(1);
+    else loop.feed({ type: "failed", reason: "internal" });
+  });
+  for (const line of firstScreen({ plan, version, configFile, probesPort: probes.port, metricsPort: endpoint.port })) {
+    logger[line.level](line.fields, line.message);
+  }
+  takeSignals((signal) => loop.feed({ type: "signalled", signal }));
+  loop.feed({ type: "clock" });
+
+  function perform(effect: Effect): void {
+    switch (effect.type) {
+      case "fork":
+        return children.fork(effect.life, { role: effect.role, slot: effect.slot, generation: effect.generation });
+      case "drain":
+        return children.tell(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
+      case "kill":
+        return children.kill(effect.life);
+      case "log":
+        return logger[effect.level](effect.fields, effect.message);
+      case "tally":
+        return metrics.tally(effect.tally);
+      case "print-status":
+        return logger.info({ status: status() }, "status");
+      case "announce-ready": {
+        const readyMs = Math.round(world.now() - startedAt);
+        const where = addresses.size === 0 ? "" : `: ${[...addresses].join(", ")}`;
+        return logger.info({ readyMs, addresses: [...addresses] }, `ready in ${readyMs} ms${where}`);
+      }
+      case "exit":
+        endpoint.close();
+        probes.close();
+        return world.exit(effect.code);
+      default:
+        effect satisfies never;
+    }
+  }
+
+  function settled(state: State): void {
+    const now = world.now();
+    probes.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
+      logger.error({ err: error }, `Cannot show the state on the probes port: ${error.message}`);
+    });
+  }
+
+  function status(): object {
+    const service = { version, node: process.version, pid: process.pid, uptimeSeconds: Math.round(world.now() - startedAt) / 1_000 };
+    return { ...service, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
+  }
+
+  function remark(said: Remark): void {
+    const fields = { role: said.place.role, slot: said.place.slot, generation: said.place.generation };
+    const who = said.place.role === "agent" ? "agent" : `worker ${said.place.slot}`;
+    switch (said.type) {
+      case "listening": {
+        const address = describeAddress(said.address, said.port);
+        if (said.expected) addresses.add(address);
+        if (said.expected || said.place.role === "agent") return logger.debug({ ...fields, address }, `${who} listens on ${address}`);
+        return logger.warn(
+          { ...fields, address },
+          `${who} listens on ${address}, which was not declared; it is ready when it listens on port ${config.ports.join(", ")} (from --port or PORT)`,
+        );
+      }
+      case "survived":
+        return logger.error({ ...fields, stack: said.stack }, `agent: uncaught ${said.message}; it lives on (agent-uncaught)`);
+      case "cut": {
+        metrics.addCut(said.connections);
+        const hooks = said.hooks ? "; its shutdown hooks or SIGTERM listeners had not ended" : "";
+        return logger.warn(
+          { ...fields, requests: said.requests, connections: said.connections },
+          `${who} reached its deadline: ${said.requests} requests and ${said.connections} connections were cut${hooks}`,
+        );
+      }
+      case "trouble":
+        return logger.error({ ...fields, err: said.error }, `Cannot reach ${who}: ${said.error.message}`);
+      default:
+        said satisfies never;
+    }
+  }
+}
+
+/** A port that was free a moment ago may be taken now. */
+function explain(port: number, what: string, option: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    if (error.code === "EADDRINUSE") throw portConflict(port, what, option, error);
+    throw new ClusterError("ERR_INTERNAL", `Cannot open port ${port} for ${what}: ${error.message}`, { reason: "internal", cause: error });
+  };
+}

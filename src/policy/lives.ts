@@ -1,0 +1,221 @@
+// A child's life: starting → ready → draining → killing → gone. Pure; every transition of one life is in this file.
+// A fact that comes late, in a state where it means nothing, changes nothing.
+import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
+import { findLife, suspectAfterMs } from "./select.ts";
+import type { DrainCause, Draining, Event, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./state.ts";
+import { called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
+
+export function onForked(turn: Turn, id: number, pid: number): void {
+  const found = findLife(turn.state, id);
+  if (found !== null) putLife(turn, found.slot, { ...found.life, pid });
+}
+
+export function onReadied(turn: Turn, id: number): void {
+  const found = findLife(turn.state, id);
+  if (found?.life.state !== "starting") return;
+  const { slot, life } = found;
+  const bootSeconds = (turn.now - life.forkedAt) / 1_000;
+  const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false };
+  putLife(turn, slot, ready);
+  tally(turn, { metric: "boot-seconds", role: slot.role, value: bootSeconds });
+  log(turn, "info", `${called(slot)} ready`, { ...naming(slot, ready), bootMs: Math.round(bootSeconds * 1_000) });
+}
+
+export function onBeat(turn: Turn, id: number, sample: Sample): void {
+  const found = findLife(turn.state, id);
+  if (found === null) return;
+  const { slot, life } = found;
+  if (life.state !== "ready") {
+    putLife(turn, slot, { ...life, sample });
+    return;
+  }
+  if (life.suspected) log(turn, "info", `${called(slot)} answers again`, naming(slot, life));
+  putLife(turn, slot, { ...life, sample, lastSeenAt: turn.now, suspected: false });
+}
+
+/** An uncaught exception: a ready child drains itself and no longer holds its slot; a starting one is about to exit. */
+export function onFaulted(turn: Turn, event: Extract<Event, { type: "faulted" }>): void {
+  const found = findLife(turn.state, event.life);
+  if (found === null) return;
+  const { slot, life } = found;
+  const held = putLife(turn, slot, { ...life, fault: event.fault });
+  log(turn, "error", `${called(slot)}: ${event.fault.name}: ${event.fault.message}`, { ...naming(slot, life), stack: event.fault.stack });
+  if (life.state !== "ready") return;
+  const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
+  const draining: Draining = {
+    ...identity({ ...life, fault: event.fault }),
+    state: "draining",
+    readyAt: life.readyAt,
+    cause: "crash",
+    drainAt: turn.now,
+    deadlineAt,
+    accepting: false,
+  };
+  putSlot(turn, noteEnd(putLife(turn, held, draining), life, turn, "crash"));
+}
+
+/** The child's listeners are closed: the next slot of a reload may go on. */
+export function onClosed(turn: Turn, id: number): void {
+  const found = findLife(turn.state, id);
+  if (found?.life.state === "draining") putLife(turn, found.slot, { ...found.life, accepting: false });
+}
+
+/** Takes the ended life out of its slot, keeps its counters, and says how it ended. */
+export function onExited(
+  turn: Turn,
+  event: Extract<Event, { type: "exited" }>,
+): { readonly slot: Slot; readonly life: Life; readonly outcome: Outcome } | null {
+  const found = findLife(turn.state, event.life);
+  if (found === null) return null;
+  const { slot, life } = found;
+  const outcome = classifyExit(life, event.code, event.signal, event.oom);
+  tally(turn, { metric: "exits", role: slot.role, outcome });
+  if (life.state === "draining") tally(turn, { metric: "drain-seconds", role: slot.role, value: (turn.now - life.drainAt) / 1_000 });
+  const expected = outcome === "clean" || turn.state.stop !== null;
+  log(turn, expected ? "info" : "error", `${called(slot)} ${describeEnd(life, event, outcome)}`, {
+    ...naming(slot, life),
+    outcome,
+    code: event.code,
+    signal: event.signal,
+  });
+  const rest = {
+    ...slot,
+    lives: slot.lives.filter((other) => other.id !== life.id),
+    endedRequests: slot.endedRequests + (life.sample?.requests ?? 0),
+    endedCpuSeconds: slot.endedCpuSeconds + (life.sample?.cpuSeconds ?? 0),
+  };
+  // A life that was already drained or killed had its end noted when it stopped holding the slot.
+  putSlot(turn, life.state === "starting" || life.state === "ready" ? noteEnd(rest, life, turn, "crash") : rest);
+  return { slot, life, outcome };
+}
+
+/** Asks a life to drain until `deadlineAt`; an earlier deadline replaces a later one. */
+export function drainLife(turn: Turn, role: Role, id: number, cause: DrainCause, deadlineAt: number): void {
+  const found = findLife(turn.state, id);
+  if (found === null || found.slot.role !== role) return;
+  const { slot, life } = found;
+  if (life.state === "killing") return;
+  if (life.state === "draining" && life.deadlineAt <= deadlineAt) return;
+  const draining: Draining =
+    life.state === "draining"
+      ? { ...life, deadlineAt }
+      : {
+          ...identity(life),
+          state: "draining",
+          readyAt: life.state === "ready" ? life.readyAt : null,
+          cause,
+          drainAt: turn.now,
+          deadlineAt,
+          accepting: true,
+        };
+  putLife(turn, slot, draining);
+  const budgetMs = Math.max(0, deadlineAt - turn.now - killSlackMs(deadlineAt - turn.now));
+  turn.effects.push({ type: "drain", life: id, budgetMs, idleMs: Math.min(turn.state.settings.drainIdleMs, budgetMs / 2) });
+  log(turn, "debug", `${called(slot)} draining`, { ...naming(slot, life), cause, budgetMs: Math.round(budgetMs) });
+}
+
+export function killLife(turn: Turn, id: number, cause: KillCause): void {
+  const found = findLife(turn.state, id);
+  if (found === null || found.life.state === "killing") return;
+  const { slot, life } = found;
+  const killing: Killing = { ...identity(life), state: "killing", readyAt: life.state === "starting" ? null : life.readyAt, cause };
+  const next = putLife(turn, slot, killing);
+  if (life.state === "starting" || life.state === "ready") {
+    putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
+  }
+  if (turn.state.stop !== null) turn.state = { ...turn.state, stop: { ...turn.state.stop, forced: true } };
+  turn.effects.push({ type: "kill", life: id });
+}
+
+/** Deadlines and silences that have come. */
+export function checkLife(turn: Turn, slot: Slot, life: Life): void {
+  const { settings } = turn.state;
+  switch (life.state) {
+    case "starting":
+      if (turn.now < life.deadlineAt) return;
+      log(
+        turn,
+        "error",
+        `${called(slot)} was not ready within ${settings.bootTimeoutMs} ms (boot-timeout): killing it`,
+        naming(slot, life),
+      );
+      return killLife(turn, life.id, "boot-timeout");
+    case "ready": {
+      const silentMs = turn.now - life.lastSeenAt;
+      if (silentMs >= settings.heartbeatTimeoutMs) {
+        log(
+          turn,
+          "error",
+          `${called(slot)} has not answered for ${Math.round(silentMs)} ms (heartbeat-timeout): killing and replacing it`,
+          naming(slot, life),
+        );
+        killLife(turn, life.id, "unresponsive");
+      } else if (silentMs >= suspectAfterMs(settings) && !life.suspected) {
+        log(turn, "warn", `${called(slot)} has not answered for ${Math.round(silentMs)} ms`, naming(slot, life));
+        putLife(turn, slot, { ...life, suspected: true });
+      }
+      return;
+    }
+    case "draining":
+      if (turn.now < life.deadlineAt) return;
+      log(turn, "error", `${called(slot)} did not end by its deadline: killing it`, naming(slot, life));
+      return killLife(turn, life.id, "drain-timeout");
+    case "killing":
+      return;
+    default:
+      life satisfies never;
+  }
+}
+
+/** The next moment at which checkLife has something to do. */
+export function deadlineOf(life: Life, heartbeatTimeoutMs: number, suspectMs: number): number {
+  switch (life.state) {
+    case "starting":
+    case "draining":
+      return life.deadlineAt;
+    case "ready":
+      return life.lastSeenAt + (life.suspected ? heartbeatTimeoutMs : suspectMs);
+    case "killing":
+      return Number.POSITIVE_INFINITY;
+    default:
+      return life satisfies never;
+  }
+}
+
+/** An unasked end: counts the failure or forgets the old ones, and works out when and why the next life starts. */
+function noteEnd(slot: Slot, life: Life, turn: Turn, reason: StartReason): Slot {
+  const { backoff } = turn.state.settings;
+  const failures = isShortLived(life, backoff, turn.now) ? slot.failures + 1 : 0;
+  const delayMs = backoffMs(failures, backoff, turn.random);
+  if (delayMs > 0 && turn.state.phase === "running" && turn.state.stop === null) {
+    log(turn, "warn", `${called(slot)} starts again in ${delayMs} ms`, { role: slot.role, slot: slot.index, failures, delayMs });
+  }
+  return { ...slot, failures, nextReason: reason, restUntil: turn.now + delayMs };
+}
+
+/** A child gets this much less than its deadline, so that it can end by itself before it is killed. */
+function killSlackMs(budgetMs: number): number {
+  return Math.min(500, budgetMs * 0.1);
+}
+
+function identity(life: Life) {
+  const { id, pid, generation, reason, forkedAt, fault, sample } = life;
+  return { id, pid, generation, reason, forkedAt, fault, sample };
+}
+
+function describeEnd(life: Life, event: Extract<Event, { type: "exited" }>, outcome: Outcome): string {
+  const how = event.signal === null ? `exited with code ${event.code}` : `was ended by ${event.signal}`;
+  switch (outcome) {
+    case "clean":
+      return `stopped (${how})`;
+    case "boot_failure":
+      return `failed to boot: it ${how} before it was ready${life.fault === null ? "" : ` (${life.fault.name}: ${life.fault.message})`}`;
+    case "oom":
+      return `was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers`;
+    case "crash":
+    case "killed":
+      return how;
+    default:
+      return outcome satisfies never;
+  }
+}

@@ -1,0 +1,55 @@
+// When a child that ended may start again, and when it has crashed too often. Pure.
+import type { Backoff } from "../config/config.ts";
+import { readyLife } from "./select.ts";
+import type { Life, Outcome, Settings, Slot, State } from "./state.ts";
+
+/**
+ * The delay before the next life: none after the first failure ("replaced at once"), then delay × factor^n up to the limit.
+ * @param failures consecutive lives that never got ready or ended too soon after it
+ * @param random uniform in [0, 1), spreads the delay by ± jitter
+ */
+export function backoffMs(failures: number, backoff: Backoff, random: number): number {
+  if (failures <= 1) return 0;
+  const delay = Math.min(backoff.delayMs * backoff.factor ** (failures - 2), backoff.limitMs);
+  return Math.round(delay * (1 + backoff.jitter * (2 * random - 1)));
+}
+
+/** Whether a life ended too soon to forget the failures before it. */
+export function isShortLived(life: Life, backoff: Backoff, now: number): boolean {
+  if (life.state === "starting") return true;
+  const readyAt = life.readyAt;
+  return readyAt === null || now - readyAt < backoff.resetMs;
+}
+
+/**
+ * How a child ended. "clean" is only what was asked for: a worker that exits by itself, with whatever code, is gone without leave.
+ * A draining child may end with 143 or by SIGTERM: frameworks raise the signal again after their own hooks.
+ */
+export function classifyExit(life: Life, code: number | null, signal: string | null, oom: boolean): Outcome {
+  if (oom) return "oom";
+  switch (life.state) {
+    case "starting":
+      return "boot_failure";
+    case "killing":
+      return life.cause === "boot-timeout" ? "boot_failure" : "killed";
+    case "draining":
+      if (life.cause !== "crash" && (code === 0 || code === 143 || signal === "SIGTERM")) return "clean";
+      return signal === null ? "crash" : "killed";
+    case "ready":
+      return signal === null ? "crash" : "killed";
+    default:
+      return life satisfies never;
+  }
+}
+
+/** A slot that used up its restarts and has nothing serving. */
+export function isExhausted(slot: Slot, settings: Settings): boolean {
+  return slot.failures >= settings.maxRestarts && readyLife(slot) === null;
+}
+
+/** Crash loop: every worker slot has used up its restarts, or the agent has. One bad slot among good ones is retried for ever. */
+export function crashLooping(state: State): "agent" | "workers" | null {
+  if (state.agent !== null && isExhausted(state.agent, state.settings)) return "agent";
+  if (state.workers.length > 0 && state.workers.every((slot) => isExhausted(slot, state.settings))) return "workers";
+  return null;
+}

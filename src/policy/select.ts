@@ -1,0 +1,67 @@
+// Questions about a state: who is ready, is the service ready, is it live. Pure; probes, metrics and policies ask the same functions.
+import type { Life, Ready, Settings, Slot, State } from "./state.ts";
+
+/** A child that is silent for half of its heartbeat timeout is suspected: it no longer counts as responsive. */
+const SUSPECT_SHARE = 0.5;
+
+export function allSlots(state: State): readonly Slot[] {
+  return state.agent === null ? state.workers : [state.agent, ...state.workers];
+}
+
+export function findLife(state: State, id: number): { readonly slot: Slot; readonly life: Life } | null {
+  for (const slot of allSlots(state)) for (const life of slot.lives) if (life.id === id) return { slot, life };
+  return null;
+}
+
+export function readyLife(slot: Slot): Ready | null {
+  for (const life of slot.lives) if (life.state === "ready") return life;
+  return null;
+}
+
+/** Whether a life holds the slot: it serves, or will. Draining and dying lives do not. */
+export function isHolding(life: Life): boolean {
+  return life.state === "starting" || life.state === "ready";
+}
+
+export function suspectAfterMs(settings: Settings): number {
+  return settings.heartbeatTimeoutMs * SUSPECT_SHARE;
+}
+
+export function isResponsive(life: Ready, settings: Settings, now: number): boolean {
+  return now - life.lastSeenAt < suspectAfterMs(settings);
+}
+
+export function countReadyWorkers(state: State): number {
+  return state.workers.filter((slot) => readyLife(slot) !== null).length;
+}
+
+export function countResponsiveWorkers(state: State, now: number): number {
+  return state.workers.filter((slot) => {
+    const life = readyLife(slot);
+    return life !== null && isResponsive(life, state.settings, now);
+  }).length;
+}
+
+/** Readiness (DESIGN section 8): event-driven, not sampled. */
+export function isReady(state: State, now: number): boolean {
+  if (state.phase !== "running" || state.stop !== null) return false;
+  if (countReadyWorkers(state) < Math.min(state.settings.minReady, state.workersTarget)) return false;
+  const { agent } = state;
+  if (agent === null || readyLife(agent) !== null) return true;
+  return agent.downSince !== null && now - agent.downSince < state.settings.agentGraceMs;
+}
+
+/** Liveness: true until the roll call's last strike, and through a graceful stop. */
+export function isLive(state: State): boolean {
+  return state.rollCall.raisedAt === null;
+}
+
+/** One word for the whole service; the label of `rollcall_state`. */
+export type ServiceState = "starting" | "running" | "reloading" | "stopping";
+export const SERVICE_STATES: readonly ServiceState[] = ["starting", "running", "reloading", "stopping"];
+
+export function serviceState(state: State): ServiceState {
+  if (state.stop !== null) return "stopping";
+  if (state.phase !== "running") return "starting";
+  return state.rollout === null ? "running" : "reloading";
+}

@@ -1,0 +1,124 @@
+// The state as the outside may see it: /status, `SIGUSR2` and the gauges read this, never live objects, never environment values. Pure.
+import { crashLooping } from "./restart.ts";
+import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
+import type { Life, Role, Slot, State } from "./state.ts";
+
+/** The states of a process in `rollcall_processes`; a slot without any process is in "backoff". */
+export const PROCESS_STATES = ["starting", "ready", "draining", "killing", "backoff"] as const;
+export type ProcessState = (typeof PROCESS_STATES)[number];
+
+export interface ProcessView {
+  readonly state: ProcessState;
+  readonly pid: number | null;
+  readonly generation: number;
+  /** Seconds since it was started. */
+  readonly uptimeSeconds: number;
+  /** Seconds since its last heartbeat; null before it is ready. */
+  readonly heartbeatAgeSeconds: number | null;
+  readonly residentBytes: number | null;
+  readonly heapUsedBytes: number | null;
+  readonly eventLoopUtilization: number | null;
+  readonly eventLoopLagSeconds: { readonly p50: number; readonly p99: number; readonly max: number } | null;
+  readonly requestsInFlight: number | null;
+  readonly connections: number | null;
+}
+
+export interface SlotView {
+  readonly role: Role;
+  readonly slot: number;
+  readonly state: ProcessState;
+  /** Failures in a row; 0 once a life has lasted. */
+  readonly failures: number;
+  readonly restarts: number;
+  /** Seconds until the next life may start; 0 unless in backoff. */
+  readonly backoffSeconds: number;
+  readonly requests: number;
+  readonly cpuSeconds: number;
+  readonly processes: readonly ProcessView[];
+}
+
+export interface Snapshot {
+  readonly state: ServiceState;
+  readonly ready: boolean;
+  readonly live: boolean;
+  readonly generation: number;
+  readonly workersTarget: number;
+  readonly workersReady: number;
+  readonly reloading: boolean;
+  readonly crashLoop: boolean;
+  readonly rollCall: { readonly strikes: number; readonly failureThreshold: number; readonly nextInSeconds: number | null };
+  readonly agent: SlotView | null;
+  readonly workers: readonly SlotView[];
+}
+
+export function takeSnapshot(state: State, now: number): Snapshot {
+  const { rollCall, settings } = state;
+  return {
+    state: serviceState(state),
+    ready: isReady(state, now),
+    live: isLive(state),
+    generation: state.generation,
+    workersTarget: state.workersTarget,
+    workersReady: state.workers.filter((slot) => readyLife(slot) !== null).length,
+    reloading: state.rollout !== null,
+    crashLoop: crashLooping(state) !== null,
+    rollCall: {
+      strikes: rollCall.strikes,
+      failureThreshold: settings.failureThreshold,
+      nextInSeconds: rollCall.nextAt === null ? null : seconds(Math.max(0, rollCall.nextAt - now)),
+    },
+    agent: state.agent === null ? null : viewSlot(state.agent, now),
+    workers: state.workers.map((slot) => viewSlot(slot, now)),
+  };
+}
+
+/** How many processes of a role are in each state. */
+export function countProcesses(state: State, role: Role): Readonly<Record<ProcessState, number>> {
+  const counts: Record<ProcessState, number> = { starting: 0, ready: 0, draining: 0, killing: 0, backoff: 0 };
+  for (const slot of allSlots(state)) {
+    if (slot.role !== role) continue;
+    for (const life of slot.lives) counts[life.state]++;
+    if (slot.lives.length === 0) counts.backoff++;
+  }
+  return counts;
+}
+
+function viewSlot(slot: Slot, now: number): SlotView {
+  const holder = slot.lives.find((life) => life.state === "ready") ?? slot.lives.find(isHolding) ?? slot.lives[0];
+  return {
+    role: slot.role,
+    slot: slot.index,
+    state: holder?.state ?? "backoff",
+    failures: slot.failures,
+    restarts: slot.restarts,
+    backoffSeconds: slot.lives.some(isHolding) ? 0 : seconds(Math.max(0, slot.restUntil - now)),
+    requests: total(slot, "requests", slot.endedRequests),
+    cpuSeconds: total(slot, "cpuSeconds", slot.endedCpuSeconds),
+    processes: slot.lives.map((life) => viewProcess(life, now)),
+  };
+}
+
+function viewProcess(life: Life, now: number): ProcessView {
+  const { sample } = life;
+  return {
+    state: life.state,
+    pid: life.pid,
+    generation: life.generation,
+    uptimeSeconds: seconds(now - life.forkedAt),
+    heartbeatAgeSeconds: life.state === "ready" ? seconds(now - life.lastSeenAt) : null,
+    residentBytes: sample?.residentBytes ?? null,
+    heapUsedBytes: sample?.heapUsedBytes ?? null,
+    eventLoopUtilization: sample?.utilization ?? null,
+    eventLoopLagSeconds: sample === null ? null : { p50: sample.lagP50Seconds, p99: sample.lagP99Seconds, max: sample.lagMaxSeconds },
+    requestsInFlight: sample?.requestsInFlight ?? null,
+    connections: sample?.connections ?? null,
+  };
+}
+
+function total(slot: Slot, key: "requests" | "cpuSeconds", ended: number): number {
+  return slot.lives.reduce((sum, life) => sum + (life.sample?.[key] ?? 0), ended);
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1_000;
+}

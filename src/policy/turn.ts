@@ -1,0 +1,47 @@
+// One step in the making: the state so far and the effects so far. Lives only inside step(); pure as seen from outside.
+import type { Effect, Life, LogLevel, Moment, Role, Slot, State, Tally } from "./state.ts";
+
+export interface Turn {
+  state: State;
+  readonly effects: Effect[];
+  readonly now: number;
+  readonly random: number;
+}
+
+export function beginTurn(state: State, moment: Moment): Turn {
+  return { state, effects: [], now: moment.now, random: moment.random };
+}
+
+export function log(turn: Turn, level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+  turn.effects.push({ type: "log", level, message, fields });
+}
+
+export function tally(turn: Turn, entry: Tally): void {
+  turn.effects.push({ type: "tally", tally: entry });
+}
+
+/** The fields by which every log line names a child. */
+export function naming(slot: Slot, life: Life): Readonly<Record<string, unknown>> {
+  return slot.role === "agent"
+    ? { role: slot.role, pid: life.pid, generation: life.generation }
+    : { role: slot.role, slot: slot.index, pid: life.pid, generation: life.generation };
+}
+
+/** "worker 0" or "agent", for sentences. */
+export function called(slot: { readonly role: Role; readonly index: number }): string {
+  return slot.role === "agent" ? "agent" : `worker ${slot.index}`;
+}
+
+export function putSlot(turn: Turn, slot: Slot): void {
+  turn.state =
+    slot.role === "agent"
+      ? { ...turn.state, agent: slot }
+      : { ...turn.state, workers: turn.state.workers.map((other) => (other.index === slot.index ? slot : other)) };
+}
+
+/** Replaces a life by its next state (the same id) and returns the slot that holds it now. */
+export function putLife(turn: Turn, slot: Slot, life: Life): Slot {
+  const next = { ...slot, lives: slot.lives.map((other) => (other.id === life.id ? life : other)) };
+  putSlot(turn, next);
+  return next;
+}

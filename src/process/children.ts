@@ -1,0 +1,134 @@
+// The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
+// A child's death, junk on its channel or a full pipe never throws in the master.
+import type { ChildProcess } from "node:child_process";
+import { type ChildToMaster, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
+import type { Event } from "../policy/state.ts";
+import { readOomKills } from "../system/cgroup.ts";
+import { descendantsOf, isSameProcess } from "../system/procfs.ts";
+import { type LaunchPlan, launch, type Place } from "./launch.ts";
+
+/** What a child says that is no event of its life: for the log and the metrics. */
+export type Remark =
+  | {
+      readonly type: "listening";
+      readonly place: Place;
+      readonly address: string;
+      readonly port: number | null;
+      readonly expected: boolean;
+    }
+  | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
+  | { readonly type: "cut"; readonly place: Place; readonly requests: number; readonly connections: number; readonly hooks: boolean }
+  | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
+
+interface Listeners {
+  readonly onEvent: (event: Event) => void;
+  readonly onRemark: (remark: Remark) => void;
+}
+
+export class Children {
+  readonly #plan: LaunchPlan;
+  readonly #listeners: Listeners;
+  readonly #processes: Map<number, ChildProcess> = new Map();
+  readonly #killed: Set<number> = new Set();
+  #oomKills: number | null = readOomKills();
+
+  constructor(plan: LaunchPlan, listeners: Listeners) {
+    this.#plan = plan;
+    this.#listeners = listeners;
+  }
+
+  fork(life: number, place: Place): void {
+    let child: ChildProcess;
+    try {
+      child = launch(this.#plan, place);
+    } catch (error) {
+      this.#listeners.onRemark({ type: "trouble", place, error: error as Error });
+      // Later, so that a fork that fails at once is an event like any other.
+      setImmediate(() => this.#listeners.onEvent({ type: "exited", life, code: null, signal: null, oom: false }));
+      return;
+    }
+    this.#processes.set(life, child);
+    child.on("message", (raw) => this.#onMessage(life, place, raw));
+    child.on("error", (error) => {
+      this.#listeners.onRemark({ type: "trouble", place, error });
+      if (child.pid === undefined) this.#onExit(life, null, null);
+    });
+    child.once("exit", (code, signal) => this.#onExit(life, code, signal));
+    if (child.pid !== undefined) this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
+  }
+
+  tell(life: number, message: MasterToChild): void {
+    const child = this.#processes.get(life);
+    if (child?.connected === true) child.send(seal(message), ignore);
+  }
+
+  /** SIGKILLs a child and what it started. */
+  kill(life: number): void {
+    const child = this.#processes.get(life);
+    if (child?.pid === undefined) return;
+    this.#killed.add(life);
+    killTree(child.pid);
+  }
+
+  /** The last resort, on the way out of the master: synchronous. */
+  killAll(): void {
+    for (const child of this.#processes.values()) if (child.pid !== undefined) killTree(child.pid);
+  }
+
+  #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
+    if (!this.#processes.delete(life)) return;
+    const wasOurs = this.#killed.delete(life);
+    const oom = signal === "SIGKILL" && !wasOurs && this.#countedOomKill();
+    this.#listeners.onEvent({ type: "exited", life, code, signal, oom });
+  }
+
+  /** Whether the kernel's count of OOM kills in this container has grown since the last look. */
+  #countedOomKill(): boolean {
+    const before = this.#oomKills;
+    this.#oomKills = readOomKills();
+    return before !== null && this.#oomKills !== null && this.#oomKills > before;
+  }
+
+  #onMessage(life: number, place: Place, raw: unknown): void {
+    const message = openFromChild(raw);
+    if (message !== null) this.#dispatch(life, place, message);
+  }
+
+  #dispatch(life: number, place: Place, message: ChildToMaster): void {
+    const { onEvent, onRemark } = this.#listeners;
+    switch (message.type) {
+      case "ready":
+        return onEvent({ type: "readied", life });
+      case "beat":
+        return onEvent({ type: "beat", life, sample: message.sample });
+      case "closed":
+        return onEvent({ type: "closed", life });
+      case "fault": {
+        const { fault, survived } = message;
+        if (!survived) return onEvent({ type: "faulted", life, fault });
+        return onRemark({ type: "survived", place, message: `${fault.name}: ${fault.message}`, stack: fault.stack });
+      }
+      case "listening":
+      case "cut":
+        return onRemark({ ...message, place });
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+function killTree(pid: number): void {
+  const descendants = descendantsOf(pid);
+  kill(pid);
+  for (const other of descendants) if (isSameProcess(other.pid, other.startTime)) kill(other.pid);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+function ignore(): void {}

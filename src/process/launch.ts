@@ -1,0 +1,71 @@
+// How a child is started: Node flags, environment, arguments. The agent by child_process.fork, workers by cluster.fork. Runs in the master.
+import { type ChildProcess, fork } from "node:child_process";
+import cluster from "node:cluster";
+import type { Config } from "../config/config.ts";
+import type { Assignment } from "../messenger/wire.ts";
+import { ownFile } from "./own-file.ts";
+
+/** A worker's heartbeats come at least this often; a short heartbeat-timeout makes them come more often. */
+const HEARTBEAT_MS = 1_000;
+
+export interface LaunchPlan {
+  readonly config: Config;
+  /** --max-old-space-size for each child; null leaves Node's own. */
+  readonly heapMiB: number | null;
+}
+
+export interface Place {
+  readonly role: "agent" | "worker";
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/**
+ * Starts one child.
+ * @throws what the system says when no process can be made at once; a later failure arrives as the child's "error" event
+ */
+export function launch(plan: LaunchPlan, place: Place): ChildProcess {
+  const { config } = plan;
+  const entry = place.role === "agent" ? (config.agent as string) : config.app;
+  const execArgv = nodeFlags(plan);
+  const env = childEnvironment(config, place);
+  if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
+  // Workers accept from one socket: on an abrupt death nothing waits in a hand-over, as it does with round-robin.
+  cluster.schedulingPolicy = process.platform === "win32" ? cluster.SCHED_RR : cluster.SCHED_NONE;
+  cluster.setupPrimary({ exec: entry, args: [...config.appArgs], execArgv, cwd: config.cwd, silent: false });
+  return cluster.fork(env).process;
+}
+
+function nodeFlags({ config, heapMiB }: LaunchPlan): string[] {
+  return [
+    ...(heapMiB === null ? [] : [`--max-old-space-size=${heapMiB}`]),
+    ...config.nodeArgs,
+    "--require",
+    ownFile("runtime/preload"),
+    ...config.requires.flatMap((name) => ["--require", name]),
+    ...config.imports.flatMap((name) => ["--import", name]),
+  ];
+}
+
+function childEnvironment(config: Config, place: Place): NodeJS.ProcessEnv {
+  const [port] = config.ports;
+  const assignment: Assignment = {
+    role: place.role,
+    slot: place.slot,
+    generation: place.generation,
+    readyWhen: config.readyWhen,
+    ports: place.role === "worker" ? config.ports : [],
+    heartbeatMs: Math.min(HEARTBEAT_MS, config.heartbeatTimeoutMs / 4),
+    stopTimeoutMs: config.stopTimeoutMs,
+    drainIdleMs: config.drainIdleMs,
+    survivesUncaught: config.agentUncaught === "survive",
+  };
+  return {
+    ...process.env,
+    ...(port === undefined ? {} : { PORT: String(port) }),
+    ...config.env,
+    ROLLCALL_ROLE: place.role,
+    ROLLCALL_SLOT: String(place.slot),
+    ROLLCALL_CHILD: JSON.stringify(assignment),
+  };
+}

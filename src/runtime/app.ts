@@ -1,0 +1,37 @@
+// The public API for the app: `import { … } from "rollcall/app"`. Runs in the agent, in workers, and under plain `node`, where it is worker 0.
+import type { Role } from "../policy/state.ts";
+import type { ShutdownHook } from "./hooks.ts";
+import { findLink, putLink } from "./link.ts";
+import { standaloneLink } from "./standalone.ts";
+
+export type { Role, ShutdownHook };
+
+const link = findLink() ?? putLink(standaloneLink());
+
+/** What this process is: "agent" or "worker". Under plain `node`: "worker". */
+export const role: Role = link.role;
+
+/** A worker's stable place, from 0 to the number of workers less one, kept across restarts. The agent's is 0. Under plain `node`: 0. */
+export const slot: number = link.slot;
+
+/** Which rollout this process belongs to; starts at 1 and grows with every reload. Under plain `node`: 1. */
+export const generation: number = link.generation;
+
+/** Says that this process is ready, where the service runs with `ready-when: message`. Harmless elsewhere and when said twice. */
+export function ready(): void {
+  link.ready();
+}
+
+/**
+ * Registers a hook that runs once when the process is to end: after its last request, before its deadline. Hooks run at the same time; they
+ * have at least 20 % of the stop budget (`stop-timeout`). A hook that throws is printed and stops nothing.
+ * @returns a function that takes the hook back
+ * @throws TypeError when the hook is not a function
+ */
+export function onShutdown(hook: ShutdownHook): () => void {
+  if (typeof hook !== "function") throw new TypeError(`onShutdown(hook): expected a function, got ${hook === null ? "null" : typeof hook}`);
+  return link.onShutdown(hook);
+}
+
+/** Aborts when the process begins to drain: end streams, long polls and loops by it. */
+export const shutdownSignal: AbortSignal = link.signal;

@@ -1,0 +1,26 @@
+// What this child is: role, slot, generation and rules, handed down in one environment variable. Runs in a child.
+import { fileURLToPath } from "node:url";
+import type { Assignment } from "../messenger/wire.ts";
+
+/**
+ * Reads the assignment and takes it out of the environment, so that what the app spawns is not taken for a child of the master.
+ * @returns null in a process that the master did not start
+ */
+export function readAssignment(): Assignment | null {
+  const text = process.env["ROLLCALL_CHILD"];
+  delete process.env["ROLLCALL_CHILD"];
+  forgetPreload();
+  if (text === undefined) return null;
+  try {
+    return JSON.parse(text) as Assignment;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the preload out of execArgv, which the app's own forks and threads inherit. */
+function forgetPreload(): void {
+  const preload = fileURLToPath(import.meta.url).replace(/assignment(\.[jt]s)$/, "preload$1");
+  const at = process.execArgv.indexOf(preload);
+  if (at > 0 && process.execArgv[at - 1] === "--require") process.execArgv.splice(at - 1, 2);
+}

@@ -1,0 +1,44 @@
+// Where the preload leaves what `rollcall/app` needs. Both may be loaded from different copies of this package, so they meet at a global symbol.
+// Runs in a child, and, as the stand-in for a plain `node app.js`, in the app's own process.
+import type { Assignment } from "../messenger/wire.ts";
+import type { Role } from "../policy/state.ts";
+import type { Hooks, ShutdownHook } from "./hooks.ts";
+import type { Readiness } from "./readiness.ts";
+
+export interface Link {
+  readonly role: Role;
+  readonly slot: number;
+  readonly generation: number;
+  readonly signal: AbortSignal;
+  ready(): void;
+  onShutdown(hook: ShutdownHook): () => void;
+}
+
+const KEY: unique symbol = Symbol.for("rollcall.link/1") as never;
+type Holder = { [KEY]?: Link };
+
+interface Parts {
+  readonly assignment: Assignment;
+  readonly hooks: Hooks;
+  readonly readiness: Readiness;
+}
+
+export function publishLink({ assignment, hooks, readiness }: Parts): void {
+  putLink({
+    role: assignment.role,
+    slot: assignment.slot,
+    generation: assignment.generation,
+    signal: hooks.signal,
+    ready: () => readiness.say(),
+    onShutdown: (hook) => hooks.add(hook),
+  });
+}
+
+export function putLink(link: Link): Link {
+  (globalThis as Holder)[KEY] = link;
+  return link;
+}
+
+export function findLink(): Link | undefined {
+  return (globalThis as Holder)[KEY];
+}

@@ -1,0 +1,30 @@
+// The first thing that a child runs, by --require, before the app: handlers first, ready last.
+// Runs in the agent and in every worker; does nothing in a process that the master did not start.
+import cluster from "node:cluster";
+import { readAssignment } from "./assignment.ts";
+import { Channel } from "./channel.ts";
+import { Drain } from "./drain.ts";
+import { catchFaults } from "./faults.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { Hooks } from "./hooks.ts";
+import { publishLink } from "./link.ts";
+import { announceWhenReady } from "./readiness.ts";
+import { SignalGuard } from "./signal-guard.ts";
+import { Traffic } from "./traffic.ts";
+
+const assignment = readAssignment();
+if (assignment !== null && process.send !== undefined) {
+  // Without it a cluster worker exits 0 at once when its master is gone, whatever it has in hand.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  const guard = new SignalGuard();
+  const channel = new Channel();
+  const traffic = new Traffic();
+  const hooks = new Hooks(guard);
+  const drain = new Drain({ channel, traffic, hooks, assignment });
+  channel.onDrain((order) => drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 }));
+  channel.onLost(() => drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 }));
+  const readiness = announceWhenReady({ assignment, channel, traffic });
+  catchFaults({ assignment, channel, drain, readiness });
+  startHeartbeat({ assignment, channel, traffic });
+  publishLink({ assignment, hooks, readiness });
+}

@@ -1,0 +1,39 @@
+// Asks this very worker, whatever its siblings on the same port do: one HTTP request over a pipe in memory. Runs in a worker.
+import http from "node:http";
+import type { Server, Socket } from "node:net";
+import { duplexPair } from "node:stream";
+
+/**
+ * @param path such as "/healthz"
+ * @param timeoutMs after it the request counts as failed
+ * @returns the status code
+ */
+export function probeServer(server: Server, path: string, timeoutMs: number): Promise<number> {
+  const [near, far] = duplexPair();
+  server.emit(server instanceof http.Server ? "connection" : "secureConnection", asSocket(far));
+  return new Promise((resolve, reject) => {
+    const request = http.get(
+      { path, host: "localhost", headers: { connection: "close" }, createConnection: () => asSocket(near) },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      },
+    );
+    request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    request.on("error", reject);
+    request.on("close", () => near.destroy());
+  });
+}
+
+/** http works on any duplex stream, but asks it for a few manners of a socket. */
+function asSocket(stream: unknown): Socket {
+  const manners = {
+    setTimeout: () => stream,
+    setNoDelay: () => stream,
+    setKeepAlive: () => stream,
+    ref: () => stream,
+    unref: () => stream,
+    remoteAddress: "127.0.0.1",
+  };
+  return Object.assign(stream as object, manners) as unknown as Socket;
+}

@@ -1,0 +1,60 @@
+// Keeps TERM, INT, QUIT and HUP from the app: a terminal or an init sends them to everyone, but a child takes its orders from the master alone.
+// The app's own TERM listeners stay registered; the drain calls them once, when the last request is done. Runs in a child.
+import { constants } from "node:os";
+import { intercept, keepListener } from "./intercept.ts";
+
+const GUARDED = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
+type Guarded = (typeof GUARDED)[number];
+
+export class SignalGuard {
+  readonly #kept = GUARDED.map((signal) => keepListener(signal, ignore));
+
+  constructor() {
+    intercept((event) => isGuarded(event));
+  }
+
+  /** Whether the app has TERM listeners of its own. */
+  hasAppListeners(): boolean {
+    return appListeners().length > 0;
+  }
+
+  /**
+   * Calls the app's TERM listeners as Node would, once. From here on the app may raise the signal again on itself, as frameworks do after
+   * their own hooks, and end by it.
+   * @returns what the listeners returned, for those that are promises
+   */
+  callAppListeners(): readonly unknown[] {
+    this.#letSelfRaise();
+    const listeners = appListeners();
+    for (const kept of this.#kept) kept.release();
+    try {
+      return listeners.map((listener) => listener.call(process, "SIGTERM", constants.signals.SIGTERM));
+    } finally {
+      // A second TERM from outside must not cut the app's hooks; one from the app itself passes through the kill below.
+      for (const kept of this.#kept) kept.restore();
+    }
+  }
+
+  #letSelfRaise(): void {
+    const kill = process.kill;
+    process.kill = (pid: number, signal?: string | number): true => {
+      if (
+        pid === process.pid &&
+        (isGuarded(signal ?? "SIGTERM") || signal === constants.signals.SIGTERM || signal === constants.signals.SIGINT)
+      ) {
+        for (const kept of this.#kept) kept.release();
+      }
+      return kill.call(process, pid, signal);
+    };
+  }
+}
+
+function isGuarded(event: unknown): event is Guarded {
+  return (GUARDED as readonly unknown[]).includes(event);
+}
+
+function appListeners(): readonly ((...args: unknown[]) => unknown)[] {
+  return process.rawListeners("SIGTERM").filter((listener) => listener !== ignore) as ((...args: unknown[]) => unknown)[];
+}
+
+function ignore(): void {}

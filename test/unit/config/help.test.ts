@@ -1,0 +1,28 @@
+// The help: complete, and no wider than the terminal.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { helpText } from "../../../src/config/help.ts";
+import { defaultText, OPTION_LIST } from "../../../src/config/option-list.ts";
+import { EXIT_MEANINGS } from "../../../src/errors.ts";
+
+test("mentions every option, its default, and every exit code", () => {
+  const help = helpText(100).replace(/\s+/g, " ");
+  for (const option of OPTION_LIST) {
+    assert.ok(help.includes(option.key === "app" ? "<app>" : ` --${option.name} <`), option.name);
+    assert.ok(help.includes(option.meaning), option.meaning);
+    if (defaultText(option) !== "none") assert.ok(help.includes(`[${defaultText(option)}]`), option.name);
+  }
+  for (const meaning of Object.values(EXIT_MEANINGS)) assert.ok(help.includes(meaning), meaning);
+});
+
+test("fits the terminal's width", () => {
+  for (const columns of [0, 60, 80, 100, 300]) {
+    const width = Math.min(Math.max(columns, 76), 100);
+    for (const line of helpText(columns).split("\n")) {
+      assert.ok(line.length <= width, `${line.length} columns of ${columns}: ${line}`);
+      assert.equal(line, line.trimEnd());
+    }
+  }
+});
