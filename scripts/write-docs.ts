@@ -1,4 +1,4 @@
-// Writes docs/configuration.md from the table of options: `node scripts/write-docs.ts`. A test holds the page to it.
+// Writes the pages that come from the code: `node scripts/write-docs.ts`. A test holds each page to what it comes from.
 // Runs on a developer's machine only.
 
 import { writeFileSync } from "node:fs";
@@ -8,10 +8,13 @@ import { CONFIG_FILES } from "../src/config/file.ts";
 import { exitCodes, groups } from "../src/config/help.ts";
 import { type AnyOption, defaultText, envNameOf } from "../src/config/option-list.ts";
 import { USAGE } from "../src/config/options.ts";
+import { createMetrics, type MetricDescription } from "../src/master/metrics.ts";
 
 export const CONFIGURATION_PAGE: string = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
 
-/** The whole page, as Markdown. */
+export const METRICS_PAGE: string = fileURLToPath(new URL("../docs/metrics.md", import.meta.url));
+
+/** docs/configuration.md, as Markdown. */
 export function configurationPage(): string {
   return `<!-- Generated from src/config/options.ts by \`node scripts/write-docs.ts\`. Do not edit by hand. -->
 
@@ -109,4 +112,53 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(CONFIGURATION_PAGE, configurationPage());
+/** docs/metrics.md, as Markdown. */
+export function metricsPage(): string {
+  const unused = (): never => {
+    throw new Error("the docs scrape nothing");
+  };
+  const all = createMetrics({ version: "0", hasAgent: true, state: unused, now: unused }).describe();
+  const own = all.filter((metric) => metric.name.startsWith("rollcall_"));
+  const master = all.filter((metric) => !metric.name.startsWith("rollcall_"));
+  return `<!-- Generated from src/master/metrics.ts by \`node scripts/write-docs.ts\`. Do not edit by hand. -->
+
+# Metrics
+
+The master serves them on \`:9464/metrics\` (\`--metrics-port\`, \`--metrics-host\`), in the Prometheus text format. The counters live in
+the master, so they survive every child and never go backwards while the service runs. Labels are bounded: \`role\` is \`agent\` or
+\`worker\`, \`slot\` is a worker's stable place, none is ever a pid. Counters and histograms start at 0, so that \`rate()\` sees the first
+event. \`:9464/status\` says the same for people and scripts, as JSON; it never shows values of the environment.
+
+## Of the service
+
+${table(["metric", "type", "labels", "meaning"], own.map(metricRow))}
+
+What children say of themselves (lag, utilization, memory, requests, CPU) comes with their heartbeats, once a second: the last moment of a
+process that was killed may be missing from it. A slot that was scaled away takes its series along.
+
+## Of the master itself
+
+The default metrics of prom-client, but for its three gauges that are named like counters, which promtool rejects.
+
+${table(["metric", "type", "labels", "meaning"], master.map(metricRow))}
+
+## Questions
+
+| question | query |
+|---|---|
+| is anybody home? | \`rollcall_ready == 0\` |
+| which services crash? | \`sum by (instance) (increase(rollcall_process_exits_total{outcome=~"crash\|boot_failure\|killed\|oom"}[10m])) > 0\` |
+| is anything saturated? | \`max by (instance) (rollcall_event_loop_utilization_ratio{role="worker"}) > 0.9\` |
+| are all workers there? | \`rollcall_processes{role="worker",state="ready"} < on (instance) group_left rollcall_workers_target\` |
+| were clients cut off? | \`increase(rollcall_connections_cut_total[1h]) > 0\` |
+`;
+}
+
+function metricRow({ name, type, labels, help }: MetricDescription): readonly string[] {
+  return [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(", "), help];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(CONFIGURATION_PAGE, configurationPage());
+  writeFileSync(METRICS_PAGE, metricsPage());
+}

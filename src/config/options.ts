@@ -40,7 +40,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: file,
     default: null,
     unset: "required",
-    meaning: "a script that listens by itself, or a module that exports a request handler",
+    meaning: "the script of the service; it listens by itself, as under plain node",
   },
   agent: { name: "agent", kind: file, default: null, meaning: "the one process for work that must happen once" },
   workers: {
@@ -54,9 +54,9 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: listOf(port),
     default: [],
     unset: "where the app listens",
-    meaning: "port that the master binds for the service; repeatable; PORT in the environment counts too",
+    meaning: "port of the service: checked at start, awaited in each worker; repeatable; PORT in the environment counts too",
   },
-  host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address that the service's ports are bound on" },
+  host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address on which the service's ports are checked" },
   minReady: { name: "min-ready", kind: count(1, 1_024), default: 1, meaning: "how many ready workers it takes to be ready" },
 
   readyWhen: {

@@ -27,6 +27,15 @@ export interface Metrics {
   addCut(connections: number): void;
   /** The text that Prometheus scrapes. */
   render(): Promise<string>;
+  /** What there is, for the docs. */
+  describe(): readonly MetricDescription[];
+}
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly labels: readonly string[];
+  readonly help: string;
 }
 
 export function createMetrics(source: MetricsSource): Metrics {
@@ -69,6 +78,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     contentType: registry.contentType,
     addCut: (connections) => cut.inc(connections),
     render: () => registry.metrics(),
+    describe: () => describe(registry),
     tally(entry) {
       switch (entry.metric) {
         case "starts":
@@ -187,6 +197,14 @@ function addSlotMetrics(registry: Registry, source: MetricsSource): void {
     each((view, { slot }) => view.role === "worker" && to.inc({ slot }, view.requests)),
   );
   total("rollcall_cpu_seconds_total", "CPU time used.", bySlot, (to) => each((view, labels) => to.inc(labels, view.cpuSeconds)));
+}
+
+function describe(registry: Registry): readonly MetricDescription[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const { name, help, labelNames } = metric as unknown as { name: string; help: string; labelNames: string[] };
+    const type = metric instanceof Counter ? "counter" : metric instanceof Histogram ? "histogram" : "gauge";
+    return { name, type, labels: labelNames, help };
+  });
 }
 
 function serving(view: SlotView) {

@@ -31,13 +31,13 @@ export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput
     declaredCpus: declaredCpus(env),
     memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
     hasAgent: config.agent !== null,
-    userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)]),
+    userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env.NODE_OPTIONS ?? "").split(/\s+/)]),
   };
 }
 
 /** @throws ClusterError ERR_CONFIG (exit 2) */
 function declaredCpus(env: NodeJS.ProcessEnv): number | null {
-  const text = env["ROLLCALL_CPUS"];
+  const text = env.ROLLCALL_CPUS;
   if (text === undefined || text === "") return null;
   const cpus = Number(text);
   if (Number.isFinite(cpus) && cpus > 0) return cpus;

@@ -43,13 +43,13 @@ export function seal<Message extends ChildToMaster | MasterToChild>(message: Mes
 
 /** Whether a message is one of Rollcall's, well formed or not: the app must not see it. */
 export function isSealed(raw: unknown): raw is Readonly<Record<string, unknown>> {
-  return typeof raw === "object" && raw !== null && (raw as Record<string, unknown>)["rollcall"] === BRAND;
+  return typeof raw === "object" && raw !== null && (raw as Record<string, unknown>).rollcall === BRAND;
 }
 
 /** Opens a message from a child; null for anything that is not exactly right, whoever made it. */
 export function openFromChild(raw: unknown): ChildToMaster | null {
   if (!isSealed(raw)) return null;
-  switch (raw["type"]) {
+  switch (raw.type) {
     case "ready":
       return { type: "ready" };
     case "closed":
@@ -60,12 +60,12 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return { type: "listening", address: address.slice(0, 256), port, expected: expected === true };
     }
     case "beat": {
-      const sample = openSample(raw["sample"]);
+      const sample = openSample(raw.sample);
       return sample === null ? null : { type: "beat", sample };
     }
     case "fault": {
-      const fault = openFault(raw["fault"]);
-      return fault === null ? null : { type: "fault", fault, survived: raw["survived"] === true };
+      const fault = openFault(raw.fault);
+      return fault === null ? null : { type: "fault", fault, survived: raw.survived === true };
     }
     case "cut": {
       const { requests, connections, hooks } = raw;
@@ -79,7 +79,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
 
 /** Opens a message from the master. */
 export function openFromMaster(raw: unknown): MasterToChild | null {
-  if (!isSealed(raw) || raw["type"] !== "drain") return null;
+  if (!isSealed(raw) || raw.type !== "drain") return null;
   const { budgetMs, idleMs } = raw;
   return isAmount(budgetMs) && isAmount(idleMs) ? { type: "drain", budgetMs, idleMs } : null;
 }

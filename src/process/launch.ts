@@ -27,7 +27,7 @@ export interface Place {
 export function launch(plan: LaunchPlan, place: Place): ChildProcess {
   const { config } = plan;
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
-  const execArgv = nodeFlags(plan);
+  const execArgv = nodeFlags(plan, place);
   const env = childEnvironment(config, place);
   if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
   // Workers accept from one socket: on an abrupt death nothing waits in a hand-over, as it does with round-robin.
@@ -36,8 +36,10 @@ export function launch(plan: LaunchPlan, place: Place): ChildProcess {
   return cluster.fork(env).process;
 }
 
-function nodeFlags({ config, heapMiB }: LaunchPlan): string[] {
+function nodeFlags({ config, heapMiB }: LaunchPlan, place: Place): string[] {
+  const name = place.role === "agent" ? "agent" : `worker ${place.slot}`;
   return [
+    ...(config.title === null ? [] : [`--title=${config.title}: ${name}`]),
     ...(heapMiB === null ? [] : [`--max-old-space-size=${heapMiB}`]),
     ...config.nodeArgs,
     "--require",

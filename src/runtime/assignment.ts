@@ -7,8 +7,8 @@ import type { Assignment } from "../messenger/wire.ts";
  * @returns null in a process that the master did not start
  */
 export function readAssignment(): Assignment | null {
-  const text = process.env["ROLLCALL_CHILD"];
-  delete process.env["ROLLCALL_CHILD"];
+  const text = process.env.ROLLCALL_CHILD;
+  delete process.env.ROLLCALL_CHILD;
   forgetPreload();
   if (text === undefined) return null;
   try {

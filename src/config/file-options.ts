@@ -1,0 +1,56 @@
+// The type of a config file, for editors: the keys of the table in camelCase, with the forms that a file may write. Types only.
+// A test holds the keys to the table.
+
+/** `5000` (milliseconds), `"500ms"`, `"5s"`, `"2m"`, `"1h"`. */
+export type Duration = number | string;
+
+export interface ConfigFileOptions {
+  /** The script of the service. */
+  readonly app?: string;
+  readonly agent?: string | null;
+  /** `"auto"` (default), a number, or a percentage of the CPUs such as `"50%"`. */
+  readonly workers?: number | "auto" | `${number}%`;
+  readonly port?: number | readonly number[];
+  readonly host?: string | null;
+  readonly minReady?: number;
+  /** `"listening"` (default), `"loaded"`, `"message"`, or an HTTP path that must answer 2xx. */
+  readonly readyWhen?: "listening" | "loaded" | "message" | `/${string}`;
+  readonly bootTimeout?: Duration;
+  readonly surge?: number;
+  readonly stopTimeout?: Duration;
+  readonly drainDelay?: Duration;
+  readonly drainIdle?: Duration;
+  readonly rollCallPeriod?: Duration;
+  readonly failureThreshold?: number;
+  readonly onException?: "exit" | "report";
+  readonly linger?: Duration;
+  readonly heartbeatTimeout?: Duration;
+  readonly backoffDelay?: Duration;
+  readonly backoffFactor?: number;
+  readonly backoffLimit?: Duration;
+  readonly backoffReset?: Duration;
+  readonly backoffJitter?: number | `${number}%`;
+  /** The same as the five above. */
+  readonly backoff?: {
+    readonly delay?: Duration;
+    readonly factor?: number;
+    readonly limit?: Duration;
+    readonly reset?: Duration;
+    readonly jitter?: number | `${number}%`;
+  };
+  readonly maxRestarts?: number;
+  readonly agentGrace?: Duration;
+  readonly agentUncaught?: "survive" | "restart";
+  readonly probesPort?: number;
+  readonly metricsPort?: number;
+  readonly metricsHost?: string | null;
+  readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  readonly logFormat?: "json" | "pretty";
+  readonly nodeArg?: string | readonly string[];
+  readonly import?: string | readonly string[];
+  readonly require?: string | readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly title?: string | null;
+  readonly pidFile?: string | null;
+}
