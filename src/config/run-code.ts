@@ -19,13 +19,17 @@ export function runConfigCode(path: string, cwd: string, env: NodeJS.ProcessEnv,
     const child = spawn(process.execPath, [...flags, CHILD, path], { cwd, env, stdio: ["ignore", 2, 2, "pipe"] });
     let answer = "";
     const answers = child.stdio[3] as Readable;
+    // A stop signal ends the master at once while nothing runs yet; the child must not outlive it.
+    const end = (): void => void child.kill("SIGKILL");
+    process.once("exit", end);
     const finish = (result: CodeResult): void => {
       clearTimeout(timer);
+      process.off("exit", end);
       answers.destroy();
       settle(result);
     };
     const timer = setTimeout(() => {
-      child.kill("SIGKILL");
+      end();
       finish({ ok: false, problem: `timed out after ${deadlineMs / 1_000}s; a config file must settle by itself` });
     }, deadlineMs);
 

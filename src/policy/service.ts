@@ -142,7 +142,10 @@ function forgiveReload(turn: Turn, slot: Slot): void {
 }
 
 function checkCrashLoop(turn: Turn): void {
-  if (turn.state.stop !== null || turn.state.phase !== "running") return;
+  const { stop, phase, rollCall, settings } = turn.state;
+  if (stop !== null || phase !== "running") return;
+  // The first to be reached names the exit: after the last strike that is the roll call, whose exit only lingers.
+  if (rollCall.raisedAt !== null && settings.onException === "exit") return;
   const who = crashLooping(turn.state);
   if (who === null) return;
   const { maxRestarts } = turn.state.settings;

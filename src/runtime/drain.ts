@@ -28,6 +28,7 @@ interface Parts {
 export class Drain {
   readonly #parts: Parts;
   #order: DrainOrder | null = null;
+  #endsAt = Number.POSITIVE_INFINITY;
   #deadline: NodeJS.Timeout | undefined;
   #hooksStarted = false;
   #quiet: (() => void) | null = null;
@@ -41,10 +42,13 @@ export class Drain {
     return this.#order !== null;
   }
 
-  /** Begins, or shortens a drain that has begun; a later, longer order changes nothing but an exit code that tells of a lost master. */
+  /** Begins, or shortens a drain that has begun; a later end changes nothing but the exit code, which tells of a fault or a lost master. */
   begin(order: DrainOrder): void {
     const first = this.#order === null;
     this.#order = first ? order : { ...order, exitCode: this.#order?.exitCode || order.exitCode };
+    const endsAt = performance.now() + order.budgetMs;
+    if (endsAt >= this.#endsAt) return;
+    this.#endsAt = endsAt;
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#cut(), order.budgetMs).unref();
     this.#allowRequests(order);
