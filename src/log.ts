@@ -9,11 +9,19 @@ export interface LogSettings {
 /** What the master needs of a logger, and what it must do before it exits. */
 export interface MasterLog {
   readonly logger: Logger;
+  /** Writes what is still buffered, at once: for the last resort. */
   flush(): void;
+  /** Resolves when every line is written, in order, or when the reader has not taken them in time. */
+  end(): Promise<void>;
 }
 
+/** How long the last lines may wait for a slow reader. */
+const END_MS = 500;
+
 export async function openLog(settings: LogSettings): Promise<MasterLog> {
-  const destination = settings.logFormat === "pretty" ? await prettyStream() : pino.destination({ fd: 1, sync: false });
+  const isPretty = settings.logFormat === "pretty";
+  const json = pino.destination({ fd: 1, sync: false });
+  const destination = isPretty ? await prettyStream() : json;
   const logger = pino(
     {
       level: settings.logLevel,
@@ -23,27 +31,33 @@ export async function openLog(settings: LogSettings): Promise<MasterLog> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination as DestinationStream,
+    destination,
   );
-  return { logger, flush: () => flush(destination) };
+  return { logger, flush: () => flush(json), end: () => (isPretty ? Promise.resolve() : end(json)) };
 }
 
 /** A person reads sentences: the fields are in the JSON form. */
 async function prettyStream(): Promise<DestinationStream> {
   const { default: pretty } = await import("pino-pretty");
-  return pretty({
-    colorize: process.stdout.isTTY === true,
-    sync: true,
-    hideObject: true,
-    ignore: "pid,role,hostname",
-    translateTime: "SYS:HH:MM:ss.l",
+  const colorize = process.stdout.isTTY === true;
+  return pretty({ colorize, sync: true, hideObject: true, ignore: "pid,role,hostname", translateTime: "SYS:HH:MM:ss.l" });
+}
+
+type Destination = ReturnType<typeof pino.destination>;
+
+/** A write may be under way, which a synchronous flush would overtake. */
+function end(destination: Destination): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, END_MS);
+    destination.once("close", resolve).once("error", resolve);
+    destination.end();
   });
 }
 
-function flush(destination: unknown): void {
+function flush(destination: Destination): void {
   try {
-    (destination as { flushSync?: () => void }).flushSync?.();
+    destination.flushSync();
   } catch {
-    // Not open yet, or its reader is gone: there is nobody to tell.
+    // Not open yet, ended, or its reader is gone: there is nobody to tell.
   }
 }

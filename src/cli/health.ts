@@ -1,5 +1,6 @@
 // `rollcall health [live|ready]`: asks the probe server over loopback, for Docker's HEALTHCHECK. Exit 0 or 1, never anything else.
 import { request } from "undici";
+import { readFlags } from "../config/flags.ts";
 import { resolveProbesPort } from "../config/resolve.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { reportProblems } from "./report.ts";
@@ -8,7 +9,8 @@ import { reportProblems } from "./report.ts";
 const TIMEOUT_MS = 4_000;
 
 export async function health(argv: readonly string[]): Promise<void> {
-  const asked = argv.find((word) => !word.startsWith("-")) ?? "live";
+  // The one word that is no option's value.
+  const asked = readFlags(argv).given.get("app")?.raw ?? "live";
   if (asked !== "live" && asked !== "ready") {
     reportProblems([`health: expected live or ready; got "${asked}"`]);
     process.exit(EXIT_CODES.internal);

@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (error) {
     const { message, fields, exitCode } = explainFailure(error);
     log.logger.fatal(fields, message);
-    log.flush();
+    await log.end();
     process.exit(exitCode);
   }
 }

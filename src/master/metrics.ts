@@ -2,8 +2,9 @@
 // gauges are read from the state at each scrape. Labels are bounded and there from the start as 0; none holds a pid.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { isLive, isReady, SERVICE_STATES, serviceState } from "../policy/select.ts";
-import { countProcesses, PROCESS_STATES, type SlotView, takeSnapshot } from "../policy/snapshot.ts";
+import { countProcesses, PROCESS_STATES, takeSnapshot } from "../policy/snapshot.ts";
 import type { Outcome, Role, Signal, StartReason, State, Tally } from "../policy/state.ts";
+import { addSlotMetrics } from "./slot-metrics.ts";
 
 const REASONS: readonly StartReason[] = ["boot", "crash", "reload", "scale", "unresponsive"];
 const OUTCOMES: readonly Outcome[] = ["clean", "crash", "boot_failure", "killed", "oom"];
@@ -70,7 +71,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   }
   for (const signal of SIGNALS) signals.inc({ signal }, 0);
   addServiceGauges(registry, source, roles);
-  addSlotMetrics(registry, source);
+  addSlotMetrics(registry, () => takeSnapshot(source.state(), source.now()));
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
 
@@ -139,82 +140,10 @@ function addServiceGauges(registry: Registry, source: MetricsSource, roles: read
   );
 }
 
-/** What the children say of themselves, by role and slot; a scaled-away slot's series go with it. */
-function addSlotMetrics(registry: Registry, source: MetricsSource): void {
-  const views = (): readonly SlotView[] => {
-    const { agent, workers } = takeSnapshot(source.state(), source.now());
-    return agent === null ? workers : [agent, ...workers];
-  };
-  const each = (read: (view: SlotView, labels: { readonly role: string; readonly slot: number }) => void) => {
-    for (const view of views()) read(view, { role: view.role, slot: view.slot });
-  };
-  const common = (name: string, help: string, labelNames: readonly string[]) => ({
-    name,
-    help,
-    labelNames: [...labelNames],
-    registers: [registry],
-  });
-  const gauge = (name: string, help: string, labelNames: readonly string[], read: (to: Gauge) => void) =>
-    new Gauge({
-      ...common(name, help, labelNames),
-      collect() {
-        this.reset();
-        read(this);
-      },
-    });
-  const total = (name: string, help: string, labelNames: readonly string[], read: (to: Counter) => void) =>
-    new Counter({
-      ...common(name, help, labelNames),
-      collect() {
-        this.reset();
-        read(this);
-      },
-    });
-  const bySlot = ["role", "slot"];
-
-  gauge("rollcall_heartbeat_age_seconds", "Since the last heartbeat of the ready process.", bySlot, (to) =>
-    each((view, labels) => set(to, labels, serving(view)?.heartbeatAgeSeconds)),
-  );
-  gauge("rollcall_event_loop_lag_seconds", "Event loop lag over the last heartbeat's time.", [...bySlot, "stat"], (to) =>
-    each((view, labels) => {
-      const lag = serving(view)?.eventLoopLagSeconds;
-      for (const stat of ["p50", "p99", "max"] as const) set(to, { ...labels, stat }, lag?.[stat]);
-    }),
-  );
-  gauge("rollcall_event_loop_utilization_ratio", "Busy share of the event loop over the last heartbeat's time.", bySlot, (to) =>
-    each((view, labels) => set(to, labels, serving(view)?.eventLoopUtilization)),
-  );
-  gauge("rollcall_resident_memory_bytes", "Resident memory of the serving process.", bySlot, (to) =>
-    each((view, labels) => set(to, labels, serving(view)?.residentBytes)),
-  );
-  gauge("rollcall_backoff_seconds", "Until the next start; 0 when there is no backoff.", bySlot, (to) =>
-    each((view, labels) => to.set(labels, view.backoffSeconds)),
-  );
-  gauge("rollcall_requests_in_flight", "Requests whose response is due.", ["slot"], (to) =>
-    each((view, { slot }) => view.role === "worker" && to.set({ slot }, sum(view, "requestsInFlight"))),
-  );
-  total("rollcall_requests_total", "Requests begun.", ["slot"], (to) =>
-    each((view, { slot }) => view.role === "worker" && to.inc({ slot }, view.requests)),
-  );
-  total("rollcall_cpu_seconds_total", "CPU time used.", bySlot, (to) => each((view, labels) => to.inc(labels, view.cpuSeconds)));
-}
-
 function describe(registry: Registry): readonly MetricDescription[] {
   return registry.getMetricsAsArray().map((metric) => {
     const { name, help, labelNames } = metric as unknown as { name: string; help: string; labelNames: string[] };
     const type = metric instanceof Counter ? "counter" : metric instanceof Histogram ? "histogram" : "gauge";
     return { name, type, labels: labelNames, help };
   });
-}
-
-function serving(view: SlotView) {
-  return view.processes.find((process) => process.state === "ready") ?? view.processes[0];
-}
-
-function set(gauge: Gauge, labels: Readonly<Record<string, string | number>>, value: number | null | undefined): void {
-  if (value != null) gauge.set({ ...labels }, value);
-}
-
-function sum(view: SlotView, key: "requestsInFlight"): number {
-  return view.processes.reduce((all, process) => all + (process[key] ?? 0), 0);
 }

@@ -7,7 +7,7 @@ import type { MasterLog } from "../log.ts";
 import { isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
-import type { Effect, State } from "../policy/state.ts";
+import type { Effect, Event, State } from "../policy/state.ts";
 import { Children, type Remark } from "../process/children.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
@@ -39,7 +39,10 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   await checkPorts(config);
 
   const addresses = new Set<string>();
-  const children = new Children({ config, heapMiB: plan.sizing.heapMiB }, { onEvent: (event) => loop.feed(event), onRemark: remark });
+  const children = new Children(
+    { config, heapMiB: plan.sizing.heapMiB },
+    { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark },
+  );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
   const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
@@ -90,7 +93,8 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       case "exit":
         endpoint.close();
         probes.close();
-        return world.exit(effect.code);
+        void log.end().then(() => world.exit(effect.code));
+        return;
       default:
         effect satisfies never;
     }
@@ -101,6 +105,14 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     probes.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
       logger.error({ err: error }, `Cannot show the state on the probes port: ${error.message}`);
     });
+  }
+
+  /** A port that a worker finds taken at the start is told as one that the master finds so: with its holder. */
+  function nameHolder(event: Event): Event {
+    if (event.type !== "faulted" || event.fault.code !== "EADDRINUSE" || event.fault.port === null) return event;
+    if (loop.state.phase === "running") return event;
+    const { name, message } = portConflict(event.fault.port, "the app", "PORT or --port");
+    return { ...event, fault: { ...event.fault, name, message } };
   }
 
   function status(): object {

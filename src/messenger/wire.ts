@@ -122,8 +122,9 @@ function openFault(raw: unknown): Fault | null {
   };
 }
 
+/** Bounded, so that no sum of what children claim ever becomes infinite. */
 function isAmount(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+  return typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 }
 
 function isCount(value: unknown): value is number {

@@ -3,7 +3,7 @@
 import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
 import { findLife, suspectAfterMs } from "./select.ts";
 import type { DrainCause, Draining, Event, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./state.ts";
-import { called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
+import { awaited, called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
 
 export function onForked(turn: Turn, id: number, pid: number): void {
   const found = findLife(turn.state, id);
@@ -21,10 +21,13 @@ export function onReadied(turn: Turn, id: number): void {
   log(turn, "info", `${called(slot)} ready`, { ...naming(slot, ready), bootMs: Math.round(bootSeconds * 1_000) });
 }
 
-export function onBeat(turn: Turn, id: number, sample: Sample): void {
+export function onBeat(turn: Turn, id: number, said: Sample): void {
   const found = findLife(turn.state, id);
   if (found === null) return;
   const { slot, life } = found;
+  // Totals never go backwards, whatever a child says.
+  const requests = Math.max(said.requests, life.sample?.requests ?? 0);
+  const sample = { ...said, requests, cpuSeconds: Math.max(said.cpuSeconds, life.sample?.cpuSeconds ?? 0) };
   if (life.state !== "ready") {
     putLife(turn, slot, { ...life, sample });
     return;
@@ -52,6 +55,7 @@ export function onFaulted(turn: Turn, event: Extract<Event, { type: "faulted" }>
     accepting: false,
   };
   putSlot(turn, noteEnd(putLife(turn, held, draining), life, turn, "crash"));
+  orderDrain(turn, life.id, deadlineAt);
 }
 
 /** The child's listeners are closed: the next slot of a reload may go on. */
@@ -60,11 +64,15 @@ export function onClosed(turn: Turn, id: number): void {
   if (found?.life.state === "draining") putLife(turn, found.slot, { ...found.life, accepting: false });
 }
 
+/** A life that has ended, and the slot that it was in. */
+export interface Ended {
+  readonly slot: Slot;
+  readonly life: Life;
+  readonly outcome: Outcome;
+}
+
 /** Takes the ended life out of its slot, keeps its counters, and says how it ended. */
-export function onExited(
-  turn: Turn,
-  event: Extract<Event, { type: "exited" }>,
-): { readonly slot: Slot; readonly life: Life; readonly outcome: Outcome } | null {
+export function onExited(turn: Turn, event: Extract<Event, { type: "exited" }>): Ended | null {
   const found = findLife(turn.state, event.life);
   if (found === null) return null;
   const { slot, life } = found;
@@ -85,7 +93,7 @@ export function onExited(
     endedCpuSeconds: slot.endedCpuSeconds + (life.sample?.cpuSeconds ?? 0),
   };
   // A life that was already drained or killed had its end noted when it stopped holding the slot.
-  putSlot(turn, life.state === "starting" || life.state === "ready" ? noteEnd(rest, life, turn, "crash") : rest);
+  putSlot(turn, countsAgainstSlot(life) ? noteEnd(rest, life, turn, "crash") : rest);
   return { slot, life, outcome };
 }
 
@@ -109,8 +117,7 @@ export function drainLife(turn: Turn, role: Role, id: number, cause: DrainCause,
           accepting: true,
         };
   putLife(turn, slot, draining);
-  const budgetMs = Math.max(0, deadlineAt - turn.now - killSlackMs(deadlineAt - turn.now));
-  turn.effects.push({ type: "drain", life: id, budgetMs, idleMs: Math.min(turn.state.settings.drainIdleMs, budgetMs / 2) });
+  const budgetMs = orderDrain(turn, id, deadlineAt);
   log(turn, "debug", `${called(slot)} draining`, { ...naming(slot, life), cause, budgetMs: Math.round(budgetMs) });
 }
 
@@ -120,46 +127,41 @@ export function killLife(turn: Turn, id: number, cause: KillCause): void {
   const { slot, life } = found;
   const killing: Killing = { ...identity(life), state: "killing", readyAt: life.state === "starting" ? null : life.readyAt, cause };
   const next = putLife(turn, slot, killing);
-  if (life.state === "starting" || life.state === "ready") {
-    putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
-  }
+  if (countsAgainstSlot(life)) putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
   if (turn.state.stop !== null) turn.state = { ...turn.state, stop: { ...turn.state.stop, forced: true } };
   turn.effects.push({ type: "kill", life: id });
 }
 
 /** Deadlines and silences that have come. */
-export function checkLife(turn: Turn, slot: Slot, life: Life): void {
+export function checkLife(turn: Turn, id: number): void {
+  const found = findLife(turn.state, id);
+  if (found === null) return;
+  const { slot, life } = found;
   const { settings } = turn.state;
+  const complain = (message: string) => log(turn, "error", `${called(slot)} ${message}`, naming(slot, life));
   switch (life.state) {
     case "starting":
       if (turn.now < life.deadlineAt) return;
-      log(
-        turn,
-        "error",
-        `${called(slot)} was not ready within ${settings.bootTimeoutMs} ms (boot-timeout): killing it`,
-        naming(slot, life),
-      );
-      return killLife(turn, life.id, "boot-timeout");
+      complain(`was not ready within ${settings.bootTimeoutMs} ms (boot-timeout): killing it; waited for ${awaited(slot, settings)}`);
+      return killLife(turn, id, "boot-timeout");
     case "ready": {
       const silentMs = turn.now - life.lastSeenAt;
       if (silentMs >= settings.heartbeatTimeoutMs) {
-        log(
-          turn,
-          "error",
-          `${called(slot)} has not answered for ${Math.round(silentMs)} ms (heartbeat-timeout): killing and replacing it`,
-          naming(slot, life),
-        );
-        killLife(turn, life.id, "unresponsive");
-      } else if (silentMs >= suspectAfterMs(settings) && !life.suspected) {
-        log(turn, "warn", `${called(slot)} has not answered for ${Math.round(silentMs)} ms`, naming(slot, life));
-        putLife(turn, slot, { ...life, suspected: true });
+        complain(`has not answered for ${Math.round(silentMs)} ms (heartbeat-timeout): killing and replacing it`);
+        return killLife(turn, id, "unresponsive");
       }
+      const suspected = silentMs >= suspectAfterMs(settings);
+      if (suspected && !life.suspected) {
+        log(turn, "warn", `${called(slot)} has not answered for ${Math.round(silentMs)} ms`, naming(slot, life));
+      }
+      const failures = isShortLived(life, settings.backoff, turn.now) ? slot.failures : 0;
+      putLife(turn, { ...slot, failures }, { ...life, suspected: suspected || life.suspected });
       return;
     }
     case "draining":
       if (turn.now < life.deadlineAt) return;
-      log(turn, "error", `${called(slot)} did not end by its deadline: killing it`, naming(slot, life));
-      return killLife(turn, life.id, "drain-timeout");
+      complain("did not end by its deadline: killing it");
+      return killLife(turn, id, "drain-timeout");
     case "killing":
       return;
     default:
@@ -182,6 +184,11 @@ export function deadlineOf(life: Life, heartbeatTimeoutMs: number, suspectMs: nu
   }
 }
 
+/** Whether the unasked end of a life is its slot's failure. A bad generation is not: the old worker, which still serves, keeps its record. */
+function countsAgainstSlot(life: Life): boolean {
+  return life.state === "ready" || (life.state === "starting" && life.reason !== "reload");
+}
+
 /** An unasked end: counts the failure or forgets the old ones, and works out when and why the next life starts. */
 function noteEnd(slot: Slot, life: Life, turn: Turn, reason: StartReason): Slot {
   const { backoff } = turn.state.settings;
@@ -191,6 +198,13 @@ function noteEnd(slot: Slot, life: Life, turn: Turn, reason: StartReason): Slot 
     log(turn, "warn", `${called(slot)} starts again in ${delayMs} ms`, { role: slot.role, slot: slot.index, failures, delayMs });
   }
   return { ...slot, failures, nextReason: reason, restUntil: turn.now + delayMs };
+}
+
+/** Tells the child its budget: a child that drains by itself, after a fault, hears so when it will be killed. */
+function orderDrain(turn: Turn, id: number, deadlineAt: number): number {
+  const budgetMs = Math.max(0, deadlineAt - turn.now - killSlackMs(deadlineAt - turn.now));
+  turn.effects.push({ type: "drain", life: id, budgetMs, idleMs: Math.min(turn.state.settings.drainIdleMs, budgetMs / 2) });
+  return budgetMs;
 }
 
 /** A child gets this much less than its deadline, so that it can end by itself before it is killed. */

@@ -1,7 +1,7 @@
 // Desired slots and generation against actual ones. One idempotent function serves boot, crash, scale and reload. Pure.
 import { drainLife } from "./lives.ts";
 import { continueRollout, nextSuccessors } from "./rollout.ts";
-import { isHolding, readyLife } from "./select.ts";
+import { allSlots, isHolding, readyLife } from "./select.ts";
 import type { Role, Slot, Starting, StartReason, State } from "./state.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
 
@@ -9,13 +9,12 @@ import { log, putSlot, type Turn, tally } from "./turn.ts";
 export function reconcile(turn: Turn): void {
   if (turn.state.stop !== null) return;
   advanceBoot(turn);
-  // One agent: its successor waits until the old one is gone, whatever state that is in.
   const { agent } = turn.state;
-  if (agent !== null && agent.lives.length === 0 && turn.now >= agent.restUntil) fork(turn, agent, agent.nextReason);
+  if (agent !== null && isVacant(turn.state, agent) && turn.now >= agent.restUntil) fork(turn, agent, agent.nextReason);
   if (turn.state.phase === "booting-agent") return;
   fitSlots(turn);
   for (const slot of turn.state.workers.slice(0, turn.state.workersTarget)) {
-    if (!slot.lives.some(isHolding) && turn.now >= slot.restUntil) fork(turn, slot, slot.nextReason);
+    if (isVacant(turn.state, slot) && turn.now >= slot.restUntil) fork(turn, slot, slot.nextReason);
   }
   if (turn.state.phase !== "running") return;
   continueRollout(turn);
@@ -52,26 +51,41 @@ function advanceBoot(turn: Turn): void {
     turn.state = { ...turn.state, phase: "booting-workers" };
   }
   if (turn.state.phase !== "booting-workers" || turn.state.workers.length < state.workersTarget) return;
-  if (turn.state.workers.every((slot) => readyLife(slot) !== null)) {
+  if (turn.state.workers.slice(0, state.workersTarget).every((slot) => readyLife(slot) !== null)) {
     turn.state = { ...turn.state, phase: "running" };
     turn.effects.push({ type: "announce-ready" });
   }
 }
 
+/** A slot that comes back goes on with its counters. */
+function newSlot(turn: Turn, index: number, reason: StartReason): Slot {
+  const before = turn.state.retired.find((slot) => slot.index === index);
+  const slot = emptySlot("worker", index, reason, turn.now);
+  if (before === undefined) return slot;
+  const { restarts, endedRequests, endedCpuSeconds } = before;
+  return { ...slot, restarts, endedRequests, endedCpuSeconds };
+}
+
 /** Adds the slots that are missing, drains those that are too many, and forgets the empty ones among these. */
 function fitSlots(turn: Turn): void {
-  const { workersTarget, workers, phase } = turn.state;
+  const { workersTarget, workers, retired, phase } = turn.state;
   const reason = phase === "running" ? "scale" : "boot";
   const added: Slot[] = [];
   for (let index = 0; index < workersTarget; index++) {
-    if (!workers.some((slot) => slot.index === index)) added.push(emptySlot("worker", index, reason, turn.now));
+    if (!workers.some((slot) => slot.index === index)) added.push(newSlot(turn, index, reason));
   }
-  const kept = workers.filter((slot) => slot.index < workersTarget || slot.lives.length > 0);
-  if (added.length > 0 || kept.length < workers.length) {
-    turn.state = { ...turn.state, workers: [...kept, ...added].sort((a, b) => a.index - b.index) };
+  const isKept = (slot: Slot): boolean => slot.index < workersTarget || slot.lives.length > 0;
+  if (added.length > 0 || !workers.every(isKept)) {
+    turn.state = {
+      ...turn.state,
+      workers: [...workers.filter(isKept), ...added].sort((a, b) => a.index - b.index),
+      retired: [...retired.filter((slot) => slot.index >= workersTarget), ...workers.filter((slot) => !isKept(slot))],
+    };
   }
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
   for (const slot of turn.state.workers.slice(workersTarget)) {
+    // Asked for again before it has gone, the slot is scaled up and has not crashed.
+    if (slot.lives.some(isHolding)) putSlot(turn, { ...slot, nextReason: "scale" });
     for (const life of slot.lives) if (isHolding(life)) drainLife(turn, "worker", life.id, "scale", deadlineAt);
   }
 }
@@ -99,6 +113,15 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
 
 /** When a resting slot wakes. */
 export function wakeTimes(state: State): readonly number[] {
-  const slots = state.agent === null ? state.workers : [state.agent, ...state.workers];
-  return slots.filter((slot) => !slot.lives.some(isHolding)).map((slot) => slot.restUntil);
+  return allSlots(state)
+    .filter((slot) => slot.index < state.workersTarget && isVacant(state, slot))
+    .map((slot) => slot.restUntil);
+}
+
+/** Whether a slot may have a next life, but for its rest. Otherwise it waits for an exit, not for the clock. */
+function isVacant(state: State, slot: Slot): boolean {
+  // One agent: its successor waits until the old one is gone, whatever state that is in.
+  // While booting, a life that fails ends the start as soon as it is gone: it gets no successor.
+  if (slot.role === "agent" || state.phase !== "running") return slot.lives.length === 0;
+  return !slot.lives.some(isHolding);
 }

@@ -32,6 +32,8 @@ export function takeRollCall(turn: Turn): void {
     beginStop(turn, "roll-call");
     return;
   }
+  // Once the exception is raised, "exit" is decided: no further call changes it.
+  if (rollCall.raisedAt !== null && settings.onException === "exit") return;
   if (rollCall.nextAt === null || turn.now < rollCall.nextAt) return;
   const count = countHeads(turn.state, turn.now);
   const present = isPresent(count);
@@ -51,8 +53,16 @@ export function takeRollCall(turn: Turn): void {
     return;
   }
   const fields = { strikes: next.strikes, threshold: settings.failureThreshold, count: { agent: count.agent, worker: count.worker } };
-  log(turn, "warn", `roll call: strike ${next.strikes} of ${settings.failureThreshold} (${describeCount(count)})`, fields);
+  const strike =
+    rollCall.raisedAt === null ? `strike ${next.strikes} of ${settings.failureThreshold}` : `strike ${next.strikes}, still failing`;
+  log(turn, "warn", `roll call: ${strike} (${describeCount(count)})`, fields);
   if (next.strikes >= settings.failureThreshold && next.raisedAt === null) raise(turn, next, fields);
+}
+
+/** When takeRollCall has something to do: the next call, or the exit that was decided. */
+export function rollCallDueAt({ rollCall, settings }: State): number {
+  if (rollCall.raisedAt !== null && settings.onException === "exit") return rollCall.raisedAt + settings.lingerMs;
+  return rollCall.nextAt ?? Number.POSITIVE_INFINITY;
 }
 
 /** Keeps account of the time without a ready worker. Runs at the end of every step. */

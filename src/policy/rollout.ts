@@ -26,10 +26,14 @@ export function nextSuccessors(state: State): readonly Slot[] {
   const lives = state.workers.flatMap((slot) => slot.lives);
   const starting = lives.filter((life) => life.state === "starting" && life.reason === "reload").length;
   const draining = lives.filter((life) => life.state === "draining");
-  if (draining.some((life) => life.accepting) || draining.length > settings.surge) return [];
+  // A slot that is down may be one that the new generation brought down: first it must be back.
+  if (state.workers.some((slot) => slot.index < state.workersTarget && readyLife(slot) === null)) return [];
+  if (draining.some((life) => life.accepting) || lives.some((life) => isFailing(life, rollout.generation))) return [];
+  // Every successor will set one more draining: at most surge + 1 drain at a time.
+  const room = Math.min(settings.surge, settings.surge + 1 - draining.length) - starting;
   return state.workers
     .filter((slot) => isBehind(slot, rollout.generation) && !slot.lives.some((life) => life.state === "starting"))
-    .slice(0, Math.max(0, settings.surge - starting));
+    .slice(0, Math.max(0, room));
 }
 
 /** Drains what has a ready successor, replaces in place where no surge is allowed, and ends the rollout when every slot runs the new generation. */
@@ -51,11 +55,11 @@ export function continueRollout(turn: Turn): void {
   if (finished) endRollout(turn, "success", rollout.queued);
 }
 
-/** A life of the new generation that never got ready ends the reload: the old workers stay, other successors go. */
+/** A worker of the new generation that fails, before it was ready or after, ends the reload: the old workers stay, other successors go. */
 export function abortRollout(turn: Turn, slot: Slot, life: Life): void {
   const { rollout } = turn.state;
-  if (rollout === null || life.generation < rollout.generation) return;
-  log(turn, "error", `reload aborted: ${called(slot)} of generation ${life.generation} failed to boot; the old workers keep serving`, {
+  if (rollout === null || slot.role !== "worker" || life.generation < rollout.generation) return;
+  log(turn, "error", `reload aborted: ${called(slot)} of generation ${life.generation} failed; the old workers keep serving`, {
     generation: life.generation,
   });
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
@@ -77,6 +81,11 @@ function endRollout(turn: Turn, result: "success" | "failure", queued: boolean):
 
 function isBehind(slot: Slot, generation: number): boolean {
   return slot.lives.some((life) => isHolding(life) && life.generation < generation);
+}
+
+/** Killed before it was ready; its exit will end the rollout. */
+function isFailing(life: Life, generation: number): boolean {
+  return life.state === "killing" && life.readyAt === null && life.generation >= generation;
 }
 
 /** Surge 0: one worker at a time leaves first, and the reconciliation starts its successor. */

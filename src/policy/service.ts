@@ -1,18 +1,21 @@
 // step(state, event, moment) → { state, effects }: the whole service as one pure function. The master only feeds it facts and performs its effects.
 import type { ExitReason } from "../errors.ts";
-import { checkLife, deadlineOf, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
+import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
-import { noteAbsence, startRollCall, takeRollCall } from "./roll-call.ts";
+import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
 import { abortRollout, beginReload } from "./rollout.ts";
-import { allSlots, readyLife, suspectAfterMs } from "./select.ts";
+import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Event, Life, Moment, Settings, Signal, Slot, State, Step } from "./state.ts";
 import { beginStop, continueStop, onStopSignal } from "./stopping.ts";
 import { beginTurn, log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** The clock ticks at least this often, so that a longer gap between two steps means that the master itself was suspended. */
 export const TICK_MS = 1_000;
-const SUSPENDED_MS = TICK_MS + 2_000;
+/** A short heartbeat-timeout needs a finer clock: three missed ticks are a suspension, and far less than the timeout. */
+const TICKS_PER_HEARTBEAT_TIMEOUT = 8;
+const MIN_TICK_MS = 50;
+const SUSPENDED_TICKS = 3;
 
 export function initialState(settings: Settings, now: number): State {
   return {
@@ -24,6 +27,7 @@ export function initialState(settings: Settings, now: number): State {
     workersTarget: settings.workerCount,
     agent: settings.hasAgent ? emptySlot("agent", 0, "boot", now) : null,
     workers: [],
+    retired: [],
     rollCall: { nextAt: null, lastAt: now, strikes: 0, raisedAt: null, absentSince: now, absentMs: 0 },
     rollout: null,
     stop: null,
@@ -48,28 +52,33 @@ export function step(state: State, event: Event, moment: Moment): Step {
 
 /** When the next clock event is needed: the earliest deadline, or one tick from now. */
 export function nextDeadline(state: State, now: number): number {
-  const { settings, rollCall, stop } = state;
-  const moments = allSlots(state).flatMap((slot) =>
+  const { settings, stop } = state;
+  const slots = allSlots(state);
+  const moments = slots.flatMap((slot) =>
     slot.lives.map((life) => deadlineOf(life, settings.heartbeatTimeoutMs, suspectAfterMs(settings))),
   );
   if (stop === null) {
-    moments.push(...wakeTimes(state), rollCall.nextAt ?? Number.POSITIVE_INFINITY);
-    if (rollCall.raisedAt !== null && settings.onException === "exit") moments.push(rollCall.raisedAt + settings.lingerMs);
+    moments.push(...wakeTimes(state), rollCallDueAt(state));
     if (state.agent?.downSince != null) {
       const graceUntil = state.agent.downSince + settings.agentGraceMs;
       if (graceUntil > now) moments.push(graceUntil);
     }
   } else {
     if (stop.stage === "delaying") moments.push(stop.delayUntil);
-    moments.push(stop.deadlineAt);
+    // What is already killed waits for the kernel, not for the clock.
+    if (slots.some((slot) => slot.lives.some((life) => life.state !== "killing"))) moments.push(stop.deadlineAt);
   }
-  return Math.min(now + TICK_MS, ...moments);
+  return Math.min(now + tickMs(settings), ...moments);
+}
+
+function tickMs(settings: Settings): number {
+  return Math.min(TICK_MS, Math.max(MIN_TICK_MS, settings.heartbeatTimeoutMs / TICKS_PER_HEARTBEAT_TIMEOUT));
 }
 
 function happen(turn: Turn, event: Event): void {
   switch (event.type) {
     case "clock":
-      for (const slot of allSlots(turn.state)) for (const life of slot.lives) checkLife(turn, slot, life);
+      for (const slot of allSlots(turn.state)) for (const { id } of slot.lives) checkLife(turn, id);
       return takeRollCall(turn);
     case "signalled":
       return onSignal(turn, event.signal);
@@ -81,12 +90,13 @@ function happen(turn: Turn, event: Event): void {
       return onBeat(turn, event.life, event.sample);
     case "faulted":
       onFaulted(turn, event);
+      abortByFault(turn, event.life);
       return checkCrashLoop(turn);
     case "closed":
       return onClosed(turn, event.life);
     case "exited": {
       const ended = onExited(turn, event);
-      if (ended !== null && turn.state.stop === null) judgeEnd(turn, ended.slot, ended.life);
+      if (ended !== null && turn.state.stop === null) judgeEnd(turn, ended);
       return;
     }
     case "failed":
@@ -118,12 +128,24 @@ function onSignal(turn: Turn, signal: Signal): void {
 }
 
 /** What an end means for the service: a failed start, an aborted reload, or perhaps a crash loop. */
-function judgeEnd(turn: Turn, slot: Slot, life: Life): void {
-  const neverReady = life.state === "starting" || (life.state === "killing" && life.cause === "boot-timeout");
-  if (turn.state.phase !== "running") return beginStop(turn, bootFailure(slot, life));
-  if (neverReady) abortRollout(turn, slot, life);
-  if (neverReady && life.reason === "reload") return forgiveReload(turn, slot);
+function judgeEnd(turn: Turn, { slot, life, outcome }: Ended): void {
+  if (turn.state.phase !== "running") {
+    if (!isScaledAway(turn.state, slot, life)) beginStop(turn, bootFailure(slot, life));
+    return;
+  }
+  // A worker that was drained for the reload itself, or that did not end by its deadline then, is no failure of a generation.
+  if (outcome !== "clean" && !isReplaced(life)) abortRollout(turn, slot, life);
   checkCrashLoop(turn);
+}
+
+/** A worker of the new generation that was ready and drains after an uncaught exception. */
+function abortByFault(turn: Turn, id: number): void {
+  const found = findLife(turn.state, id);
+  if (found?.life.state === "draining" && found.life.cause === "crash") abortRollout(turn, found.slot, found.life);
+}
+
+function isReplaced(life: Life): boolean {
+  return life.state === "draining" ? life.cause !== "crash" : life.state === "killing" && life.cause === "drain-timeout";
 }
 
 function bootFailure(slot: Slot, life: Life): ExitReason {
@@ -131,14 +153,10 @@ function bootFailure(slot: Slot, life: Life): ExitReason {
   return slot.role === "agent" ? "agent-boot" : "worker-boot";
 }
 
-/** A bad generation is not the slot's failure: the old worker, which still serves, keeps its record. */
-function forgiveReload(turn: Turn, slot: Slot): void {
-  turn.state = {
-    ...turn.state,
-    workers: turn.state.workers.map((other) =>
-      other.index === slot.index ? { ...other, failures: slot.failures, restUntil: slot.restUntil, nextReason: slot.nextReason } : other,
-    ),
-  };
+/** Fewer workers were asked for while the service was starting: the end of one that is too many is no failed start. */
+function isScaledAway(state: State, slot: Slot, life: Life): boolean {
+  if (slot.role === "worker" && slot.index >= state.workersTarget) return true;
+  return life.state === "draining" && life.cause === "scale";
 }
 
 function checkCrashLoop(turn: Turn): void {
@@ -165,7 +183,7 @@ function noteDown(turn: Turn): void {
 /** Heartbeats that were lost because the master itself stood still kill nobody: the gap is given back to everyone who waits. */
 function forgiveSuspension(turn: Turn): void {
   const gapMs = turn.now - turn.state.steppedAt;
-  if (gapMs < SUSPENDED_MS) return;
+  if (gapMs < SUSPENDED_TICKS * tickMs(turn.state.settings)) return;
   log(turn, "warn", `the master stood still for ${Math.round(gapMs)} ms; deadlines of the children are moved by as much`, {
     gapMs: Math.round(gapMs),
   });

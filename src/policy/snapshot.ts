@@ -49,6 +49,8 @@ export interface Snapshot {
   readonly rollCall: { readonly strikes: number; readonly failureThreshold: number; readonly nextInSeconds: number | null };
   readonly agent: SlotView | null;
   readonly workers: readonly SlotView[];
+  /** Slots that were scaled away: their counters stay. */
+  readonly retired: readonly SlotView[];
 }
 
 export function takeSnapshot(state: State, now: number): Snapshot {
@@ -69,6 +71,7 @@ export function takeSnapshot(state: State, now: number): Snapshot {
     },
     agent: state.agent === null ? null : viewSlot(state.agent, now),
     workers: state.workers.map((slot) => viewSlot(slot, now)),
+    retired: state.retired.map((slot) => viewSlot(slot, now)),
   };
 }
 

@@ -12,22 +12,24 @@ export type Outcome = "clean" | "crash" | "boot_failure" | "killed" | "oom";
 /** What the policies read of the configuration, with the sizes already worked out. */
 export interface Settings
   extends Pick<
-    Config,
-    | "bootTimeoutMs"
-    | "stopTimeoutMs"
-    | "drainDelayMs"
-    | "drainIdleMs"
-    | "rollCallPeriodMs"
-    | "failureThreshold"
-    | "onException"
-    | "lingerMs"
-    | "heartbeatTimeoutMs"
-    | "backoff"
-    | "maxRestarts"
-    | "minReady"
-    | "agentGraceMs"
-    | "surge"
-  > {
+      Config,
+      | "bootTimeoutMs"
+      | "stopTimeoutMs"
+      | "drainDelayMs"
+      | "drainIdleMs"
+      | "rollCallPeriodMs"
+      | "failureThreshold"
+      | "onException"
+      | "lingerMs"
+      | "heartbeatTimeoutMs"
+      | "backoff"
+      | "maxRestarts"
+      | "minReady"
+      | "agentGraceMs"
+      | "surge"
+    >,
+    // For words only: what a child that is not ready in time was waited for.
+    Partial<Pick<Config, "readyWhen" | "ports">> {
   readonly workerCount: number;
   readonly hasAgent: boolean;
 }
@@ -149,6 +151,8 @@ export interface State {
   readonly workersTarget: number;
   readonly agent: Slot | null;
   readonly workers: readonly Slot[];
+  /** Slots that were scaled away, for their counters. */
+  readonly retired: readonly Slot[];
   readonly rollCall: RollCall;
   readonly rollout: Rollout | null;
   readonly stop: Stop | null;

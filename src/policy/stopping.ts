@@ -13,9 +13,11 @@ export const FAST_STOP_MS = 2_000;
 const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
 
 /** Starts the one stop there is; the first cause wins. */
-export function beginStop(turn: Turn, reason: ExitReason, signal: StopSignal | null = null): void {
+export function beginStop(turn: Turn, asked: ExitReason, signal: StopSignal | null = null): void {
   if (turn.state.stop !== null) return;
-  const { settings } = turn.state;
+  const { settings, rollCall } = turn.state;
+  // The exit of the last strike only lingers: a signal meanwhile, perhaps the answer to it, does not make it a clean stop.
+  const reason = asked === "ok" && rollCall.raisedAt !== null && settings.onException === "exit" ? "roll-call" : asked;
   // A delay keeps accepting for balancers that have not heard yet; where nobody serves there is nothing to wait for.
   const delayMs = reason === "ok" && countReadyWorkers(turn.state) > 0 ? settings.drainDelayMs : 0;
   turn.state = {

@@ -1,5 +1,5 @@
 // One step in the making: the state so far and the effects so far. Lives only inside step(); pure as seen from outside.
-import type { Effect, Life, LogLevel, Moment, Role, Slot, State, Tally } from "./state.ts";
+import type { Effect, Life, LogLevel, Moment, Role, Settings, Slot, State, Tally } from "./state.ts";
 
 export interface Turn {
   state: State;
@@ -44,4 +44,13 @@ export function putLife(turn: Turn, slot: Slot, life: Life): Slot {
   const next = { ...slot, lives: slot.lives.map((other) => (other.id === life.id ? life : other)) };
   putSlot(turn, next);
   return next;
+}
+
+/** What a starting child has not done, for a person who looks for the reason. */
+export function awaited(slot: Slot, { readyWhen = "listening", ports = [] }: Settings): string {
+  if (readyWhen === "message") return "its call of ready() (ready-when message)";
+  if (slot.role === "agent") return "its module to load and its function to resolve";
+  if (readyWhen === "loaded") return "its module to load (ready-when loaded)";
+  const listens = ports.length === 0 ? "it to listen on any port" : `it to listen on port ${ports.join(" and ")}`;
+  return readyWhen === "listening" ? `${listens} (ready-when listening)` : `${listens} and answer 2xx on ${readyWhen} (ready-when)`;
 }

@@ -31,6 +31,7 @@ export class Drain {
   #endsAt = Number.POSITIVE_INFINITY;
   #deadline: NodeJS.Timeout | undefined;
   #hooksStarted = false;
+  #hooksEnded = false;
   #quiet: (() => void) | null = null;
 
   constructor(parts: Parts) {
@@ -100,6 +101,7 @@ export class Drain {
   async #runAndEnd(): Promise<void> {
     const { channel, hooks, traffic } = this.#parts;
     const outcome = await hooks.run();
+    this.#hooksEnded = outcome === "ended";
     // Requests that outlast their share of the budget go on beside the hooks, to the deadline.
     if (traffic.inFlight > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
     if (outcome === "ended") this.#end();
@@ -114,7 +116,7 @@ export class Drain {
     const requests = traffic.inFlight;
     const connections = traffic.sockets.size;
     for (const socket of traffic.sockets) socket.destroy();
-    channel.send({ type: "cut", requests, connections, hooks: this.#hooksStarted }, () => this.#end());
+    channel.send({ type: "cut", requests, connections, hooks: this.#hooksStarted && !this.#hooksEnded }, () => this.#end());
     setTimeout(() => this.#end(), FLUSH_MS).unref();
   }
 

@@ -7,9 +7,6 @@ import type { Channel } from "./channel.ts";
 import type { Drain } from "./drain.ts";
 import type { Readiness } from "./readiness.ts";
 
-/** How long the report of a failed boot may take before the child exits anyhow. */
-const REPORT_MS = 500;
-
 interface Parts {
   readonly assignment: Assignment;
   readonly channel: Channel;
@@ -18,17 +15,23 @@ interface Parts {
 }
 
 export function catchFaults({ assignment, channel, drain, readiness }: Parts): void {
+  const isOurs = (): boolean => process.listeners("uncaughtException").every((listener) => listener === onFault);
+  const survives = (): boolean => assignment.role === "agent" && assignment.survivesUncaught && readiness.announced && !drain.begun;
+  const exits = (): boolean => !survives() && (assignment.role === "agent" || !readiness.announced);
   const onFault = (error: unknown): void => {
-    if (process.listenerCount("uncaughtException") > 1) return;
+    if (!isOurs()) return;
     process.stderr.write(`Uncaught ${inspect(error)}\n`);
-    const survived = assignment.role === "agent" && assignment.survivesUncaught && readiness.announced && !drain.begun;
-    const exits = !survived && (assignment.role === "agent" || !readiness.announced);
-    const exit = (): never => process.exit(1);
-    channel.send({ type: "fault", fault: describe(error), survived }, exits ? exit : undefined);
-    if (exits) setTimeout(exit, REPORT_MS);
-    else if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
+    const survived = survives();
+    channel.send({ type: "fault", fault: describe(error), survived });
+    if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
   };
   process.on("uncaughtException", onFault);
+  // Where it ends the process, the end is left to Node, which prints the place of a syntax error, as no listener could, and exits with 1.
+  process.on("uncaughtExceptionMonitor", (error) => {
+    if (!isOurs() || !exits()) return;
+    channel.send({ type: "fault", fault: describe(error), survived: false });
+    process.off("uncaughtException", onFault);
+  });
 }
 
 function describe(error: unknown): Fault {

@@ -18,8 +18,13 @@ export function intercept(interceptor: Interceptor): void {
   };
 }
 
+export interface KeptListener {
+  release(): void;
+  restore(): void;
+}
+
 /** Keeps a listener on `process` for good: removeAllListeners() by the app puts it back. */
-export function keepListener(event: string, listener: () => void): { release(): void; restore(): void } {
+export function keepListener(event: string, listener: () => void): KeptListener {
   let held = true;
   const restore = () => {
     held = true;

@@ -1,16 +1,18 @@
 // Keeps TERM, INT, QUIT and HUP from the app: a terminal or an init sends them to everyone, but a child takes its orders from the master alone.
 // The app's own TERM listeners stay registered; the drain calls them once, when the last request is done. Runs in a child.
 import { constants } from "node:os";
-import { intercept, keepListener } from "./intercept.ts";
+import { intercept, type KeptListener, keepListener } from "./intercept.ts";
 
 const GUARDED = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
 type Guarded = (typeof GUARDED)[number];
 
 export class SignalGuard {
-  readonly #kept = GUARDED.map((signal) => keepListener(signal, ignore));
+  readonly #kept: readonly KeptListener[];
 
   constructor() {
+    // In this order: Node binds a signal to the process.emit that it finds when the first listener comes.
     intercept((event) => isGuarded(event));
+    this.#kept = GUARDED.map((signal) => keepListener(signal, ignore));
   }
 
   /** Whether the app has TERM listeners of its own. */

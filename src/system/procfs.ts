@@ -71,7 +71,8 @@ export function pidsIn(root = "/proc"): readonly number[] {
   try {
     return readdirSync(root)
       .filter((name) => /^[1-9]\d*$/.test(name))
-      .map(Number);
+      .map(Number)
+      .sort((a, b) => a - b);
   } catch {
     return [];
   }

@@ -1,6 +1,7 @@
 // Clients for tests of the drain: single requests on connections of their own, raw connections, and a light, endless load that counts its failures.
 import http from "node:http";
 import net from "node:net";
+import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DEADLINE_MS } from "./until.ts";
 
@@ -70,11 +71,12 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Clients that ask again and again: half of them keep their connections, half take a new one for each request. */
-export function startLoad(url: string, clients = 4): Load {
+/** Clients that ask again and again, at most until the test ends: half of them keep their connections, half take a new one for each request. */
+export function startLoad(t: TestContext, url: string, clients = 4): Load {
   const failures: string[] = [];
   let succeeded = 0;
   let running = true;
+  t.after(() => (running = false));
   const client = async (keepAlive: boolean): Promise<void> => {
     const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : false;
     while (running) {

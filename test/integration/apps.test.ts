@@ -21,6 +21,8 @@ interface Row {
   readonly env?: Readonly<Record<string, string>>;
   /** What each worker's own handler prints. */
   readonly prints?: string;
+  /** Whether it is run without a declared port as well. */
+  readonly undeclared?: false;
 }
 
 const ROWS: readonly Row[] = [
@@ -36,23 +38,25 @@ const ROWS: readonly Row[] = [
   { name: "a TERM handler that exits at once", app: "app-exits-on-term.mjs", prints: "handler ran" },
   { name: "a TERM handler that closes the server", app: "app-closes-on-term.mjs", prints: "handler ran" },
   { name: "a TERM handler that raises the signal again", app: "app-raises-again.mjs", prints: "handler ran" },
-  { name: "signal-exit", app: "app-signal-exit.mjs", prints: "handler ran" },
-  { name: "node:cluster", app: "app-cluster.mjs" },
-  { name: "removed listeners for TERM and messages", app: "app-removes-listeners.mjs" },
-  { name: "a listener for messages", app: "app-messages.mjs", prints: "saw 0 messages" },
-  { name: "a path without its extension", app: "app-folder/index" },
-  { name: "a start script without an extension", app: "app-package/bin/www" },
-  { name: "a folder with an index.js", app: "app-folder" },
-  { name: "a package with a main", app: "app-package" },
+  { name: "signal-exit", app: "app-signal-exit.mjs", prints: "handler ran", undeclared: false },
+  { name: "node:cluster", app: "app-cluster.mjs", undeclared: false },
+  { name: "removed listeners for TERM and messages", app: "app-removes-listeners.mjs", undeclared: false },
+  { name: "a listener for messages", app: "app-messages.mjs", prints: "saw 0 messages", undeclared: false },
+  { name: "a path without its extension", app: "app-folder/index", undeclared: false },
+  { name: "a start script without an extension", app: "app-package/bin/www", undeclared: false },
+  { name: "a folder with an index.js", app: "app-folder", undeclared: false },
+  { name: "a package with a main", app: "app-package", undeclared: false },
 ];
 
-describe("an unmodified app", { concurrency: 2 }, () => {
+describe("an unmodified app", { concurrency: 4 }, () => {
   for (const declared of [true, false]) {
     for (const row of ROWS) {
+      if (!declared && row.undeclared === false) continue;
       test(`with ${row.name} runs, ${declared ? "its port declared" : "its port its own"}`, async (t) => {
         const service = await start(t, { app: row.app, declared, ...(row.env === undefined ? {} : { env: row.env }) });
         const pids = await servedByBoth(service, (path) => get(service.url(path)));
         await stopsWithoutLoss(service, (path) => get(service.url(path)));
+        assert.equal(count(service.output(), "primary branch"), 0);
         if (row.prints !== undefined) assert.equal(count(service.output(), row.prints), pids.length, service.output());
       });
     }
@@ -144,7 +148,8 @@ function get(target: string | http.RequestOptions): Promise<string> {
       response.on("end", () => resolve(body));
       response.on("error", reject);
     };
-    const request = typeof target === "string" ? http.get(target, { agent: false }, onResponse) : http.get({ ...target, agent: false }, onResponse);
+    const request =
+      typeof target === "string" ? http.get(target, { agent: false }, onResponse) : http.get({ ...target, agent: false }, onResponse);
     request.on("error", reject);
   });
 }

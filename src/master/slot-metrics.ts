@@ -1,0 +1,74 @@
+// The metrics by slot: what the children say of themselves in their heartbeats. Gauges are of the slots that are there; the counters of a slot that
+// was scaled away stay. Read from a snapshot at each scrape. Runs in the master.
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { ProcessView, SlotView, Snapshot } from "../policy/snapshot.ts";
+
+type Labels = Readonly<Record<string, string | number>>;
+const BY_SLOT = ["role", "slot"] as const;
+
+export function addSlotMetrics(registry: Registry, look: () => Snapshot): void {
+  const gauge = (name: string, help: string, labelNames: readonly string[], read: (view: SlotView, set: Setter) => void) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+      collect() {
+        this.reset();
+        const set: Setter = (labels, value) => value != null && this.set({ ...labels }, value);
+        for (const view of present(look())) read(view, set);
+      },
+    });
+  const counter = (name: string, help: string, labelNames: readonly string[], read: (view: SlotView, set: Setter) => void) =>
+    new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+      collect() {
+        this.reset();
+        const set: Setter = (labels, value) => value != null && this.inc({ ...labels }, value);
+        const snapshot = look();
+        for (const view of [...present(snapshot), ...snapshot.retired]) read(view, set);
+      },
+    });
+
+  gauge("rollcall_heartbeat_age_seconds", "Since the last heartbeat of the ready process.", BY_SLOT, (view, set) =>
+    set(place(view), serving(view)?.heartbeatAgeSeconds),
+  );
+  gauge("rollcall_event_loop_lag_seconds", "Event loop lag over the last heartbeat's time.", [...BY_SLOT, "stat"], (view, set) => {
+    const lag = serving(view)?.eventLoopLagSeconds;
+    for (const stat of ["p50", "p99", "max"] as const) set({ ...place(view), stat }, lag?.[stat]);
+  });
+  gauge("rollcall_event_loop_utilization_ratio", "Busy share of the event loop over the last heartbeat's time.", BY_SLOT, (view, set) =>
+    set(place(view), serving(view)?.eventLoopUtilization),
+  );
+  gauge("rollcall_resident_memory_bytes", "Resident memory of the serving process.", BY_SLOT, (view, set) =>
+    set(place(view), serving(view)?.residentBytes),
+  );
+  gauge("rollcall_backoff_seconds", "Until the next start; 0 when there is no backoff.", BY_SLOT, (view, set) =>
+    set(place(view), view.backoffSeconds),
+  );
+  gauge("rollcall_requests_in_flight", "Requests whose response is due.", ["slot"], (view, set) => {
+    const due = view.processes.reduce((sum, process) => sum + (process.requestsInFlight ?? 0), 0);
+    if (view.role === "worker") set({ slot: view.slot }, due);
+  });
+  counter("rollcall_requests_total", "Requests begun.", ["slot"], (view, set) => {
+    if (view.role === "worker") set({ slot: view.slot }, view.requests);
+  });
+  counter("rollcall_cpu_seconds_total", "CPU time used.", BY_SLOT, (view, set) => set(place(view), view.cpuSeconds));
+}
+
+type Setter = (labels: Labels, value: number | null | undefined) => unknown;
+
+function present({ agent, workers }: Snapshot): readonly SlotView[] {
+  return agent === null ? workers : [agent, ...workers];
+}
+
+function place({ role, slot }: SlotView): Labels {
+  return { role, slot };
+}
+
+function serving(view: SlotView): ProcessView | undefined {
+  return view.processes.find((process) => process.state === "ready") ?? view.processes[0];
+}
