@@ -1,4 +1,4 @@
-// The metrics of the service (DESIGN section 10), in a prom-client registry of the master's own. Counters live here, so they survive every child;
+// The metrics of the service, in a prom-client registry of the master's own. Counters live here, so they survive every child;
 // gauges are read from the state at each scrape. Labels are bounded and there from the start as 0; none holds a pid.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { isLive, isReady, SERVICE_STATES, serviceState } from "../policy/select.ts";

@@ -18,7 +18,10 @@ export function onReadied(turn: Turn, id: number): void {
   const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false };
   putLife(turn, slot, ready);
   tally(turn, { metric: "boot-seconds", role: slot.role, value: bootSeconds });
-  log(turn, "info", `${called(slot)} ready`, { ...naming(slot, ready), bootMs: Math.round(bootSeconds * 1_000) });
+  log(turn, "info", `${called(slot)} ready in ${Math.round(bootSeconds * 1_000)} ms, pid ${life.pid}`, {
+    ...naming(slot, ready),
+    bootMs: Math.round(bootSeconds * 1_000),
+  });
 }
 
 export function onBeat(turn: Turn, id: number, said: Sample): void {

@@ -42,7 +42,7 @@ export function countResponsiveWorkers(state: State, now: number): number {
   }).length;
 }
 
-/** Readiness (DESIGN section 8): event-driven, not sampled. */
+/** Readiness: event-driven, not sampled. */
 export function isReady(state: State, now: number): boolean {
   if (state.phase !== "running" || state.stop !== null) return false;
   if (countReadyWorkers(state) < Math.min(state.settings.minReady, state.workersTarget)) return false;

@@ -1,4 +1,4 @@
-// The drain (DESIGN section 7): stop accepting, last answers, idle allowance, hooks, end. Every wait has a deadline. Runs in a child.
+// The drain: stop accepting, last answers, idle allowance, hooks, end. Every wait has a deadline. Runs in a child.
 import type { Socket } from "node:net";
 import type { Assignment } from "../messenger/wire.ts";
 import type { Channel } from "./channel.ts";

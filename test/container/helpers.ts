@@ -62,7 +62,7 @@ export async function docker(args: readonly string[], deadlineMs: number = COMMA
 
 /** Builds a folder. The host's network: a registry or proxy may be reachable from there only. Layers are cached by the engine. */
 export async function build(tag: string, folder: string, more: readonly string[] = []): Promise<void> {
-  await docker(["build", "--quiet", "--network", "host", "--tag", tag, ...more, folder], BUILD_MS);
+  await docker(["build", "--quiet", "--force-rm", "--network", "host", "--tag", tag, ...more, folder], BUILD_MS);
 }
 
 /** To be called at the top of a file: its tests have the image of this repository, and the engine loses it at the end. */

@@ -28,7 +28,7 @@ describe("a container with limits", { skip }, () => {
     it(`gives children a heap that fits with --memory ${memory}m`, async (t) => {
       const container = await startContainer(t, image, ["--memory", `${memory}m`, "--memory-swap", `${memory}m`, "--cpus", "1"]);
       await container.untilReady();
-      // DESIGN section 9: 64 MiB for the master, the rest shared by workers and agent.
+      // docs/sizing.md: 64 MiB for the master, the rest shared by workers and agent.
       const share = (memory - 64) / (workers + 1);
       const heap = Math.max(32, Math.floor(0.75 * share - 40));
       const status = await container.status();

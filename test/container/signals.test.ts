@@ -46,13 +46,8 @@ describe("signals to a container", { skip }, () => {
     const name = uniqueName();
     t.after(() => run("docker", ["rm", "--force", name]));
     // script(1) gives docker the terminal that this process need not have.
-    const terminal = spawn("script", [
-      "--quiet",
-      "--return",
-      "--command",
-      `docker run -it --name ${name} ${LOCKED.join(" ")} ${image}`,
-      "/dev/null",
-    ]);
+    const command = `docker run -it --name ${name} ${LOCKED.join(" ")} ${image}`;
+    const terminal = spawn("/usr/bin/env", ["script", "--quiet", "--return", "--command", command, "/dev/null"]);
     endWithTest(t, terminal);
     let screen = "";
     for (const stream of [terminal.stdout, terminal.stderr]) stream.on("data", (chunk: Buffer) => (screen += chunk.toString()));

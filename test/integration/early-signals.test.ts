@@ -40,6 +40,14 @@ async function endsWith(service: Service, code: number): Promise<void> {
   assert.ok(exit.afterMs < STOP_TIMEOUT_MS + SLACK_MS, `it took ${exit.afterMs} ms`);
 }
 
+test("the entry file's first statement installs the handlers, and what it loads loads nothing else", () => {
+  const code = (path: string): string =>
+    readFileSync(new URL(`../../src/${path}`, import.meta.url), "utf8").replace(/^(#!|\/\/).*\n/gm, "");
+  assert.match(code("cli/rollcall.ts").trim(), /^import [^;]* from "\.\.\/system\/signals\.ts";/);
+  assert.doesNotMatch(code("cli/rollcall.ts").replace(/^.*$/m, ""), /^import /m, "everything else is loaded later, by import()");
+  assert.doesNotMatch(code("system/signals.ts"), /^import (?!type )/m);
+});
+
 describe("TERM", { concurrency: 2 }, () => {
   const skip = asPid1 === undefined && "needs root or user namespaces";
   for (const delayMs of [0, 20, 50, 100, 300, 600]) {

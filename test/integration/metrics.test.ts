@@ -11,7 +11,7 @@ import { until } from "../helpers/until.ts";
 const APP = { app: "roll-steered.mjs", agent: "roll-steered.mjs", workers: 2 } as const;
 const FLAGS = ["--backoff-delay", "50ms", "--backoff-limit", "100ms", "--roll-call-period", "10m", "--max-restarts", "1000"];
 
-/** The list of DESIGN, section 10: a metric that is not in it is a mistake in the one or the other. */
+/** The names that the service promises: a metric that is not in it is a mistake in the one or the other. */
 const DOCUMENTED: readonly string[] = `
   rollcall_build_info rollcall_state rollcall_generation rollcall_workers_target rollcall_processes rollcall_process_starts_total
   rollcall_process_exits_total rollcall_process_restarts_total rollcall_boot_duration_seconds rollcall_drain_duration_seconds

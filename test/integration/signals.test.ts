@@ -1,4 +1,4 @@
-// Signals to the running service (DESIGN section 4): to the master, to the whole group, twice, from a terminal. W numbers: known weak points of
+// Signals to the running service: to the master, to the whole group, twice, from a terminal. W numbers: known weak points of
 // the classic multi-process servers. The reload has a file of its own.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
