@@ -43,7 +43,7 @@ export function classifyExit(life: Life, code: number | null, signal: string | n
 }
 
 /** A slot that used up its restarts and has nothing serving. */
-export function isExhausted(slot: Slot, settings: Settings): boolean {
+function isExhausted(slot: Slot, settings: Settings): boolean {
   return slot.failures >= settings.maxRestarts && readyLife(slot) === null;
 }
 

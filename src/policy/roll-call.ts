@@ -12,7 +12,7 @@ export interface Headcount {
 }
 
 /** Whether all that must be present is. A crash loop cannot hide between two samples: more than half of the time without a ready worker is a strike too. */
-export function isPresent(count: Headcount): boolean {
+function isPresent(count: Headcount): boolean {
   return count.agent > 0 && count.worker > 0 && count.absentShare <= 0.5;
 }
 

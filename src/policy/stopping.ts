@@ -6,9 +6,9 @@ import type { Settings, Slot, State, Stop, StopSignal } from "./state.ts";
 import { log, type Turn } from "./turn.ts";
 
 /** A terminal and npm each send INT: copies within this time are one signal. */
-export const ECHO_MS = 500;
+const ECHO_MS = 500;
 /** A fast stop: what is left after this is SIGKILLed. */
-export const FAST_STOP_MS = 2_000;
+const FAST_STOP_MS = 2_000;
 /** Signal numbers for 128 + n. */
 const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
 
@@ -77,7 +77,7 @@ export function continueStop(turn: Turn): void {
 }
 
 /** The exit code of a stop. The first cause wins: 1 to 7 are kept through the stop that they cause. */
-export function exitCodeOf(stop: Stop): number {
+function exitCodeOf(stop: Stop): number {
   if (stop.reason !== "ok") return EXIT_CODES[stop.reason];
   if (stop.fastSignal !== null) return 128 + SIGNAL_NUMBERS[stop.fastSignal];
   return stop.forced ? EXIT_CODES.forced : EXIT_CODES.ok;
