@@ -2,8 +2,9 @@
 import { relative } from "node:path";
 import type { Plan } from "./plan.ts";
 
+/** A line for the log. */
 export interface Line {
-  readonly level: "info" | "warn";
+  readonly level: "debug" | "info" | "warn" | "error";
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }

@@ -1,6 +1,4 @@
 // The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
-import { rmSync, writeFileSync } from "node:fs";
-import { onExit } from "signal-exit";
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
 import type { MasterLog } from "../log.ts";
@@ -13,12 +11,14 @@ import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { readVersion } from "../version.ts";
 import { openEndpoint } from "./endpoint.ts";
-import { describeAddress, firstScreen } from "./first-screen.ts";
+import { describeAddress, firstScreen, type Line } from "./first-screen.ts";
+import { prepareLastResort } from "./last-resort.ts";
 import { Loop } from "./loop.ts";
 import { createMetrics } from "./metrics.ts";
 import { makePlan } from "./plan.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
 import { openProbes } from "./probes.ts";
+import { describeRemark } from "./remarks.ts";
 
 export interface ServiceInput {
   readonly config: Config;
@@ -53,21 +53,18 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   }).catch(explain(config.metricsPort, "the metrics", "--metrics-port"));
 
   if (config.title !== null) process.title = `${config.title}: master`;
-  if (config.pidFile !== null) writeFileSync(config.pidFile, `${process.pid}\n`);
-  // Every way out that the handlers do not see: what is left is ended and the last lines are written.
-  onExit(() => {
-    children.killAll();
-    if (config.pidFile !== null) rmSync(config.pidFile, { force: true });
-    log.flush();
+  prepareLastResort({
+    pidFile: config.pidFile,
+    children,
+    log,
+    world,
+    fail() {
+      if (loop.state.stop?.reason === "internal") return false;
+      loop.feed({ type: "failed", reason: "internal" });
+      return true;
+    },
   });
-  process.on("uncaughtException", (error) => {
-    logger.fatal({ err: error }, `Cannot go on: unexpected error in the master: ${error.message}`);
-    if (loop.state.stop?.reason === "internal") world.exit(1);
-    else loop.feed({ type: "failed", reason: "internal" });
-  });
-  for (const line of firstScreen({ plan, version, configFile, probesPort: probes.port, metricsPort: endpoint.port })) {
-    logger[line.level](line.fields, line.message);
-  }
+  for (const line of firstScreen({ plan, version, configFile, probesPort: probes.port, metricsPort: endpoint.port })) write(line);
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   loop.feed({ type: "clock" });
 
@@ -121,33 +118,13 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   }
 
   function remark(said: Remark): void {
-    const fields = { role: said.place.role, slot: said.place.slot, generation: said.place.generation };
-    const who = said.place.role === "agent" ? "agent" : `worker ${said.place.slot}`;
-    switch (said.type) {
-      case "listening": {
-        const address = describeAddress(said.address, said.port);
-        if (said.expected) addresses.add(address);
-        if (said.expected || said.place.role === "agent") return logger.debug({ ...fields, address }, `${who} listens on ${address}`);
-        return logger.warn(
-          { ...fields, address },
-          `${who} listens on ${address}, which was not declared; it is ready when it listens on port ${config.ports.join(", ")} (from --port or PORT)`,
-        );
-      }
-      case "survived":
-        return logger.error({ ...fields, stack: said.stack }, `agent: uncaught ${said.message}; it lives on (agent-uncaught)`);
-      case "cut": {
-        metrics.addCut(said.connections);
-        const hooks = said.hooks ? "; its shutdown hooks or SIGTERM listeners had not ended" : "";
-        return logger.warn(
-          { ...fields, requests: said.requests, connections: said.connections },
-          `${who} reached its deadline: ${said.requests} requests and ${said.connections} connections were cut${hooks}`,
-        );
-      }
-      case "trouble":
-        return logger.error({ ...fields, err: said.error }, `Cannot reach ${who}: ${said.error.message}`);
-      default:
-        said satisfies never;
-    }
+    if (said.type === "listening" && said.expected) addresses.add(describeAddress(said.address, said.port));
+    if (said.type === "cut") metrics.addCut(said.connections);
+    write(describeRemark(said, config.ports));
+  }
+
+  function write({ level, fields, message }: Line): void {
+    logger[level](fields, message);
   }
 }
 

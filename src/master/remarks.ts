@@ -1,0 +1,39 @@
+// What children say beside the events of their lives, in words for the log. Pure text.
+import type { Remark } from "../process/children.ts";
+import type { Line } from "./first-screen.ts";
+import { describeAddress } from "./first-screen.ts";
+
+/** @param ports the declared ones */
+export function describeRemark(said: Remark, ports: readonly number[]): Line {
+  const { role, slot, generation } = said.place;
+  const fields = { role, slot, generation };
+  const who = role === "agent" ? "agent" : `worker ${slot}`;
+  switch (said.type) {
+    case "listening": {
+      const address = describeAddress(said.address, said.port);
+      const line = { fields: { ...fields, address } };
+      if (said.expected || role === "agent") return { ...line, level: "debug", message: `${who} listens on ${address}` };
+      const wanted = `it is ready when it listens on port ${ports.join(", ")} (from --port or PORT)`;
+      return { ...line, level: "warn", message: `${who} listens on ${address}, which was not declared; ${wanted}` };
+    }
+    case "survived":
+      return {
+        level: "error",
+        message: `agent: uncaught ${said.message}; it lives on (agent-uncaught)`,
+        fields: { ...fields, stack: said.stack },
+      };
+    case "cut": {
+      const { requests, connections } = said;
+      const hooks = said.hooks ? "; its shutdown hooks or SIGTERM listeners had not ended" : "";
+      return {
+        level: "warn",
+        message: `${who} reached its deadline: ${requests} requests and ${connections} connections were cut${hooks}`,
+        fields: { ...fields, requests, connections },
+      };
+    }
+    case "trouble":
+      return { level: "error", message: `Cannot reach ${who}: ${said.error.message}`, fields: { ...fields, err: said.error } };
+    default:
+      return said satisfies never;
+  }
+}
