@@ -40,7 +40,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   const addresses = new Set<string>();
   const children = new Children(
-    { config, heapMiB: plan.sizing.heapMiB },
+    { config, heapFlags: plan.heapFlags },
     { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });

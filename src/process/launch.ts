@@ -10,8 +10,8 @@ const HEARTBEAT_MS = 1_000;
 
 export interface LaunchPlan {
   readonly config: Config;
-  /** --max-old-space-size for each child; null leaves Node's own. */
-  readonly heapMiB: number | null;
+  /** Flags that fit each child's heap to its share of the memory. */
+  readonly heapFlags: readonly string[];
 }
 
 export interface Place {
@@ -36,11 +36,11 @@ export function launch(plan: LaunchPlan, place: Place): ChildProcess {
   return cluster.fork(env).process;
 }
 
-function nodeFlags({ config, heapMiB }: LaunchPlan, place: Place): string[] {
+function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
   const name = place.role === "agent" ? "agent" : `worker ${place.slot}`;
   return [
     ...(config.title === null ? [] : [`--title=${config.title}: ${name}`]),
-    ...(heapMiB === null ? [] : [`--max-old-space-size=${heapMiB}`]),
+    ...heapFlags,
     ...config.nodeArgs,
     "--require",
     ownFile("runtime/preload"),
