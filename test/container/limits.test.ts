@@ -34,7 +34,8 @@ describe("a container with limits", { skip }, () => {
       const status = await container.status();
       const pids = [status.agent, ...status.workers].map((slot) => slot?.processes[0]?.pid as number);
       assert.equal(pids.length, workers + 1);
-      for (const pid of pids) assert.deepEqual(await heapFlags(container, pid), [`--max-old-space-size=${heap}`]);
+      for (const pid of pids)
+        assert.deepEqual(await heapFlags(container, pid), [`--max-old-space-size=${heap}`, "--max-semi-space-size=16"]);
       const resident = await residentMiB(container, [1, ...pids]);
       t.diagnostic(`${memory} MiB: heap ${heap} MiB each; resident after boot: ${resident.join(" + ")} MiB`);
       assert.ok(resident.reduce((sum, each) => sum + each, 0) < memory, `resident ${resident.join(" + ")} MiB of ${memory}`);
@@ -57,7 +58,7 @@ describe("a container with limits", { skip }, () => {
 });
 
 async function heapFlags(container: Container, pid: number): Promise<readonly string[]> {
-  return (await container.exec("cat", `/proc/${pid}/cmdline`)).split("\0").filter((word) => word.startsWith("--max-old-space-size"));
+  return (await container.exec("cat", `/proc/${pid}/cmdline`)).split("\0").filter((word) => /^--max-(old|semi)-space-size/.test(word));
 }
 
 async function residentMiB(container: Container, pids: readonly number[]): Promise<readonly number[]> {
