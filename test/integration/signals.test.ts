@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { accepts, ask } from "../helpers/load.ts";
 import { childrenOf, isAlive } from "../helpers/processes.ts";
 import { type Service, type ServiceOptions, startService } from "../helpers/service.ts";
+import { IN_A_TERMINAL, noTerminal } from "../helpers/terminal.ts";
 import { until } from "../helpers/until.ts";
 
 const SLACK_MS = 3_000;
@@ -37,18 +38,6 @@ async function endsInOrder({ service, pids, answers }: Awaited<ReturnType<typeof
   assert.equal(count(service, "agent: hook"), 1);
   assert.deepEqual(pids.filter(isAlive), []);
 }
-
-/** Types Ctrl-C into a terminal of its own when it gets TERM; exits as its command does. */
-const TERMINAL = `
-import os, pty, signal, sys
-pid, terminal = pty.fork()
-if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
-signal.signal(signal.SIGTERM, lambda *_: os.write(terminal, b"\\x03"))
-try:
-  while chunk := os.read(terminal, 65536): os.write(1, chunk)
-except OSError: pass
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
-`;
 
 describe("signals", { concurrency: 2 }, () => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
@@ -88,9 +77,8 @@ describe("signals", { concurrency: 2 }, () => {
     await endsInOrder(busy);
   });
 
-  const python = spawnSync("python3", ["-c", "import pty"]).status === 0;
-  test("W10: Ctrl-C in a terminal stops gracefully", { skip: !python && "python3 is not installed" }, async (t) => {
-    const busy = await startBusy(t, { wrapper: ["python3", "-c", TERMINAL] });
+  test("W10: Ctrl-C in a terminal stops gracefully", { skip: noTerminal() }, async (t) => {
+    const busy = await startBusy(t, { wrapper: IN_A_TERMINAL });
     busy.service.signal("SIGTERM");
     await endsInOrder(busy);
     assert.match(busy.service.output(), /SIGINT: stopping/);
