@@ -15,7 +15,8 @@ export interface Failure {
 /** A failure that Rollcall explains itself has a reason; anything else is its own mistake and shows its stack. */
 export function explainFailure(error: unknown): Failure {
   const { message, name, code, reason } = error as { message?: string; name?: string; code?: string; reason?: ExitReason };
+  const text = name === "ClusterError" ? String(message) : `${name}: ${message}`;
   if (reason !== undefined)
-    return { message: `${name}: ${message}`, fields: { error: name, code, exitCode: EXIT_CODES[reason] }, exitCode: EXIT_CODES[reason] };
+    return { message: text, fields: { error: name, code, exitCode: EXIT_CODES[reason] }, exitCode: EXIT_CODES[reason] };
   return { message: `Cannot start: ${message ?? String(error)}`, fields: { err: error }, exitCode: EXIT_CODES.internal };
 }

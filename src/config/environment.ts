@@ -12,6 +12,9 @@ const OWN_NAMES: ReadonlySet<string> = new Set(["ROLLCALL_CPUS", "ROLLCALL_CHILD
 export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
   const given = new Map<Key, Given>();
   const problems: string[] = [];
+  if (cpusFrom(env) === undefined) {
+    problems.push(`ROLLCALL_CPUS: expected a number of CPUs above 0, such as 2 or 1.5; got "${env.ROLLCALL_CPUS}"`);
+  }
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith("ROLLCALL_") || OWN_NAMES.has(name) || value === undefined || value === "" || isServiceLink(name, value)) continue;
     const option = OPTION_LIST.find((each) => envNameOf(each) === name);
@@ -22,6 +25,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
     }
   }
   return { given, problems };
+}
+
+/** The CPUs that ROLLCALL_CPUS grants; null when it is unset, undefined when it is no such number. */
+export function cpusFrom(env: NodeJS.ProcessEnv): number | null | undefined {
+  const text = env.ROLLCALL_CPUS;
+  if (text === undefined || text === "") return null;
+  const cpus = Number(text);
+  return Number.isFinite(cpus) && cpus > 0 ? cpus : undefined;
 }
 
 /** The platform's `PORT`: weaker than everything but the default. */

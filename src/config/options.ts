@@ -3,7 +3,7 @@
 
 import type { Backoff, Config } from "./config.ts";
 import { environment, listOf, readyWhen, workers } from "./kinds.ts";
-import { count, duration, factor, host, type Kind, oneOf, port, ratio, text } from "./values.ts";
+import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, wrong } from "./values.ts";
 
 /** What the options add up to, before paths are resolved and the backoff is nested. */
 export type Settings = Omit<Config, "app" | "appArgs" | "backoff" | "cwd"> & {
@@ -30,6 +30,13 @@ export interface Option<V> {
 export const USAGE = "rollcall [run] [options] <app> [-- app arguments]";
 
 const file: Kind<string> = text("<file>", "the path of a file");
+const NODE_FLAG = "a flag of Node.js such as --inspect or --conditions=x";
+const anyFlag: Kind<string> = text("<flag>", NODE_FLAG);
+/** Without a dash Node would take it for the app. */
+const flag: Kind<string> = {
+  ...anyFlag,
+  parse: (raw) => (typeof raw === "string" && !raw.startsWith("-") ? wrong(NODE_FLAG, raw) : anyFlag.parse(raw)),
+};
 const folder: Kind<string> = text("<folder>", "the path of a folder");
 const preload: Kind<readonly string[]> = listOf(text("<module>", "a path or the name of a package"));
 
@@ -198,7 +205,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
   nodeArgs: {
     name: "node-arg",
     group: "Processes",
-    kind: listOf(text("<flag>", "a flag of Node.js")),
+    kind: listOf(flag),
     default: [],
     meaning: "flag for the children's Node.js; repeatable",
   },

@@ -1,6 +1,7 @@
 // From the configuration and the machine to what will run: sizes, settings for the policies, and the words for the first screen.
 import os from "node:os";
 import type { Config } from "../config/config.ts";
+import { cpusFrom } from "../config/environment.ts";
 import { ClusterError } from "../errors.ts";
 import { type Sizing, type SizingInput, sizeService } from "../policy/sizing.ts";
 import type { Settings } from "../policy/state.ts";
@@ -47,22 +48,11 @@ export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput
     workers: config.workers,
     affinityCpus: os.availableParallelism(),
     cgroupCpus: cgroup.cpuQuota,
-    declaredCpus: declaredCpus(env),
+    declaredCpus: cpusFrom(env) ?? null,
     memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
     hasAgent: config.agent !== null,
     userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env.NODE_OPTIONS ?? "").split(/\s+/)]),
   };
-}
-
-/** @throws ClusterError ERR_CONFIG (exit 2) */
-function declaredCpus(env: NodeJS.ProcessEnv): number | null {
-  const text = env.ROLLCALL_CPUS;
-  if (text === undefined || text === "") return null;
-  const cpus = Number(text);
-  if (Number.isFinite(cpus) && cpus > 0) return cpus;
-  throw new ClusterError("ERR_CONFIG", `ROLLCALL_CPUS: expected a number of CPUs above 0, such as 2 or 1.5; got "${text}"`, {
-    reason: "usage",
-  });
 }
 
 function userHeapMiB(flags: readonly string[]): number | null {

@@ -3,6 +3,10 @@ import type { Remark } from "../process/children.ts";
 import type { Line } from "./first-screen.ts";
 import { describeAddress } from "./first-screen.ts";
 
+function count(amount: number, noun: string): string {
+  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
+}
+
 /** @param ports the declared ones */
 export function describeRemark(said: Remark, ports: readonly number[]): Line {
   const { role, slot, generation } = said.place;
@@ -27,7 +31,7 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
       const hooks = said.hooks ? "; its shutdown hooks or SIGTERM listeners had not ended" : "";
       return {
         level: "warn",
-        message: `${who} reached its deadline: ${requests} requests and ${connections} connections were cut${hooks}`,
+        message: `${who} reached its deadline: ${count(requests, "request")} and ${count(connections, "connection")} cut${hooks}`,
         fields: { ...fields, requests, connections },
       };
     }

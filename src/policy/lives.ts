@@ -79,7 +79,7 @@ export function onExited(turn: Turn, event: Extract<Event, { type: "exited" }>):
   const found = findLife(turn.state, event.life);
   if (found === null) return null;
   const { slot, life } = found;
-  const outcome = classifyExit(life, event.code, event.signal, event.oom);
+  const outcome = classifyExit(life, event.signal, event.oom);
   tally(turn, { metric: "exits", role: slot.role, outcome });
   if (life.state === "draining") tally(turn, { metric: "drain-seconds", role: slot.role, value: (turn.now - life.drainAt) / 1_000 });
   const expected = outcome === "clean" || turn.state.stop !== null;
@@ -230,6 +230,8 @@ function describeEnd(life: Life, event: Extract<Event, { type: "exited" }>, outc
     case "oom":
       return `was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers`;
     case "crash":
+      // The master is there to see it, so it is the child that let go.
+      return event.code === 110 ? `${how}: it lost its channel to the master (process.disconnect() in the app does that)` : how;
     case "killed":
       return how;
     default:

@@ -22,10 +22,11 @@ export function isShortLived(life: Life, backoff: Backoff, now: number): boolean
 }
 
 /**
- * How a child ended. "clean" is only what was asked for: a worker that exits by itself, with whatever code, is gone without leave.
- * A draining child may end with 143 or by SIGTERM: frameworks raise the signal again after their own hooks.
+ * How a child ended. "clean" is what was asked for: a child that drains may choose its exit code, and may end by SIGTERM, as frameworks do that
+ * raise the signal again after their own hooks; an uncaught exception in it is a crash all the same. One that exits unasked, with whatever code,
+ * is gone without leave.
  */
-export function classifyExit(life: Life, code: number | null, signal: string | null, oom: boolean): Outcome {
+export function classifyExit(life: Life, signal: string | null, oom: boolean): Outcome {
   if (oom) return "oom";
   switch (life.state) {
     case "starting":
@@ -33,8 +34,8 @@ export function classifyExit(life: Life, code: number | null, signal: string | n
     case "killing":
       return life.cause === "boot-timeout" ? "boot_failure" : "killed";
     case "draining":
-      if (life.cause !== "crash" && (code === 0 || code === 143 || signal === "SIGTERM")) return "clean";
-      return signal === null ? "crash" : "killed";
+      if (life.cause === "crash" || life.fault !== null) return signal === null ? "crash" : "killed";
+      return signal === null || signal === "SIGTERM" ? "clean" : "killed";
     case "ready":
       return signal === null ? "crash" : "killed";
     default:

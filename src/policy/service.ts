@@ -7,7 +7,7 @@ import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-
 import { abortRollout, beginReload } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Event, Life, Moment, Settings, Signal, Slot, State, Step } from "./state.ts";
-import { beginStop, continueStop, onStopSignal } from "./stopping.ts";
+import { beginStop, continueStop, giveUpAt, onStopSignal } from "./stopping.ts";
 import { beginTurn, log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** The clock ticks at least this often, so that a longer gap between two steps means that the master itself was suspended. */
@@ -65,8 +65,9 @@ export function nextDeadline(state: State, now: number): number {
     }
   } else {
     if (stop.stage === "delaying") moments.push(stop.delayUntil);
-    // What is already killed waits for the kernel, not for the clock.
-    if (slots.some((slot) => slot.lives.some((life) => life.state !== "killing"))) moments.push(stop.deadlineAt);
+    // What is already killed waits for the kernel, for a while.
+    const isPending = slots.some((slot) => slot.lives.some((life) => life.state !== "killing"));
+    moments.push(isPending && now < stop.deadlineAt ? stop.deadlineAt : giveUpAt(stop));
   }
   return Math.min(now + tickMs(settings), ...moments);
 }

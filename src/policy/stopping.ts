@@ -9,6 +9,8 @@ import { log, type Turn } from "./turn.ts";
 const ECHO_MS = 500;
 /** A fast stop: what is left after this is SIGKILLed. */
 const FAST_STOP_MS = 2_000;
+/** How long after the deadline what was killed may take to be gone. */
+const GIVE_UP_MS = 2_000;
 /** Signal numbers for 128 + n. */
 const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
 
@@ -74,6 +76,16 @@ export function continueStop(turn: Turn): void {
   // A belt for what the deadlines of the lives did not catch: nothing outlives the budget.
   if (turn.now >= stop.deadlineAt)
     for (const slot of allSlots(turn.state)) for (const life of slot.lives) killLife(turn, life.id, "drain-timeout");
+  // The kernel may be unable to end a process (a hung disk): this one does not wait for it.
+  if (turn.now >= giveUpAt(stop)) {
+    log(turn, "error", "some killed processes have not ended: leaving them to the kernel");
+    return finish(turn, stop);
+  }
+}
+
+/** When a stop ends although something that was killed has not. */
+export function giveUpAt(stop: Stop): number {
+  return stop.deadlineAt + GIVE_UP_MS;
 }
 
 /** The exit code of a stop. The first cause wins: 1 to 7 are kept through the stop that they cause. */

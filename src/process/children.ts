@@ -65,9 +65,11 @@ export class Children {
   /** SIGKILLs a child and what it started. */
   kill(life: number): void {
     const child = this.#processes.get(life);
-    if (child?.pid === undefined) return;
+    if (child === undefined) return;
     this.#killed.add(life);
-    killTree(child.pid);
+    if (child.pid !== undefined) killTree(child.pid);
+    // A process that never came to be has no exit to wait for.
+    else setImmediate(() => this.#onExit(life, null, null));
   }
 
   /** The last resort, on the way out of the master: synchronous. */

@@ -33,7 +33,10 @@ export function launch(plan: LaunchPlan, place: Place): ChildProcess {
   // Workers accept from one socket: on an abrupt death nothing waits in a hand-over, as it does with round-robin.
   cluster.schedulingPolicy = process.platform === "win32" ? cluster.SCHED_RR : cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: entry, args: [...config.appArgs], execArgv, cwd: config.cwd, silent: false });
-  return cluster.fork(env).process;
+  const worker = cluster.fork(env);
+  // Cluster repeats the process's errors on the worker, where nobody listening would make them the master's own.
+  worker.on("error", () => {});
+  return worker.process;
 }
 
 function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {

@@ -20,7 +20,7 @@ export function catchFaults({ assignment, channel, drain, readiness }: Parts): v
   const exits = (): boolean => !survives() && (assignment.role === "agent" || !readiness.announced);
   const onFault = (error: unknown): void => {
     if (!isOurs()) return;
-    process.stderr.write(`Uncaught ${inspect(error)}\n`);
+    process.stderr.write(`Uncaught ${show(error)}\n`);
     const survived = survives();
     channel.send({ type: "fault", fault: describe(error), survived });
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
@@ -34,14 +34,27 @@ export function catchFaults({ assignment, channel, drain, readiness }: Parts): v
   });
 }
 
+/** Anything can be thrown, also what throws when it is looked at. */
 function describe(error: unknown): Fault {
-  if (!(error instanceof Error)) return { name: "Error", message: inspect(error), stack: "", code: null, port: null };
-  const { code, port } = error as { code?: unknown; port?: unknown };
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack ?? "",
-    code: typeof code === "string" ? code : null,
-    port: typeof port === "number" ? port : null,
-  };
+  try {
+    if (!(error instanceof Error)) return { name: "Error", message: show(error), stack: "", code: null, port: null };
+    const { name, message, stack, code, port } = error as Error & { code?: unknown; port?: unknown };
+    return {
+      name: String(name),
+      message: String(message),
+      stack: typeof stack === "string" ? stack : "",
+      code: typeof code === "string" ? code : null,
+      port: typeof port === "number" ? port : null,
+    };
+  } catch {
+    return { name: "Error", message: show(error), stack: "", code: null, port: null };
+  }
+}
+
+function show(value: unknown): string {
+  try {
+    return inspect(value);
+  } catch {
+    return "a value that cannot be shown";
+  }
 }

@@ -1,5 +1,6 @@
 // The heartbeat: a timer of the child's own event loop, so that a blocked loop is silent. Carries lag, utilization, memory and traffic. Runs in a child.
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { getHeapStatistics } from "node:v8";
 import type { Assignment } from "../messenger/wire.ts";
 import type { Sample } from "../policy/state.ts";
 import type { Channel } from "./channel.ts";
@@ -35,14 +36,24 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): void {
       lagP99Seconds: lagSeconds(lag.percentile(99)),
       lagMaxSeconds: lagSeconds(lag.max),
       utilization: Number.isFinite(utilization) ? Math.max(0, utilization) : 0,
-      residentBytes: process.memoryUsage.rss(),
-      heapUsedBytes: process.memoryUsage().heapUsed,
+      residentBytes: residentBytes(),
+      heapUsedBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       requestsInFlight: traffic.inFlight,
       requests: traffic.requests,
       connections: traffic.sockets.size,
     };
   }
+}
+
+let lastResidentBytes = 0;
+
+/** Node opens a file for it, which fails when the app has used up its descriptors: then the last value stands. */
+function residentBytes(): number {
+  try {
+    lastResidentBytes = process.memoryUsage.rss();
+  } catch {}
+  return lastResidentBytes;
 }
 
 /** An empty histogram has extreme values for its percentiles: no sample is no lag. */

@@ -37,8 +37,7 @@ export class Hooks {
     const own = [...this.#hooks].map(async (hook) => hook());
     const hasListeners = this.#guard.hasAppListeners();
     const returned = hasListeners ? this.#callListeners() : [];
-    const settled = await Promise.allSettled([...own, ...returned]);
-    for (const result of settled) if (result.status === "rejected") console.error("Rollcall: a shutdown hook failed:", result.reason);
+    await Promise.all([reportFailures("a shutdown hook", own), reportFailures("a SIGTERM listener of the app", returned)]);
     return hasListeners ? "left-to-app" : "ended";
   }
 
@@ -50,4 +49,9 @@ export class Hooks {
       return [];
     }
   }
+}
+
+async function reportFailures(who: string, results: readonly unknown[]): Promise<void> {
+  for (const result of await Promise.allSettled(results))
+    if (result.status === "rejected") console.error(`Rollcall: ${who} failed:`, result.reason);
 }

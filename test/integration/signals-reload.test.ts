@@ -199,6 +199,6 @@ describe("HUP", { concurrency: 2 }, () => {
     thrower.send("/throw");
     await until("the old worker is gone", () => service.hasLogged(/^worker \d (exited with|was ended by)/));
     assert.ok(service.hasLogged(/^worker \d exited with code 1/), service.output());
-    assert.ok(service.hasLogged(/1 requests and 1 connections were cut/), service.output());
+    assert.ok(service.hasLogged(/1 request and 1 connection cut/), service.output());
   });
 });

@@ -113,7 +113,7 @@ describe("a stop", { concurrency: 2 }, () => {
     await until("the request is in flight", () => count(service, "request begins") === 1);
     await stopsWith(service, 0, 3_000);
     assert.match(await answer, /hang up|ECONNRESET/);
-    assert.ok(service.hasLogged(/1 requests and 1 connections were cut/), service.output());
+    assert.ok(service.hasLogged(/1 request and 1 connection cut/), service.output());
   });
 
   test("lets a response whose headers are out finish", async (t) => {

@@ -136,6 +136,7 @@ describe("an end's name", () => {
   const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false };
   const draining: Draining = { ...common, state: "draining", readyAt: 0, cause: "stop", drainAt: 0, deadlineAt: 1, accepting: false };
   const killing: Killing = { ...common, state: "killing", readyAt: 0, cause: "unresponsive" };
+  const faulted: Draining = { ...draining, fault: { name: "Error", message: "", stack: "", code: null, port: null } };
   const crashed: Draining = { ...draining, cause: "crash" };
   const cases: readonly [life: Life, code: number | null, signal: string | null, outcome: string][] = [
     [starting, 1, null, "boot_failure"],
@@ -148,7 +149,8 @@ describe("an end's name", () => {
     [draining, 0, null, "clean"],
     [draining, 143, null, "clean"],
     [draining, null, "SIGTERM", "clean"],
-    [draining, 1, null, "crash"],
+    [draining, 1, null, "clean"],
+    [faulted, 1, null, "crash"],
     [draining, null, "SIGKILL", "killed"],
     [crashed, 0, null, "crash"],
     [crashed, 1, null, "crash"],
@@ -159,8 +161,8 @@ describe("an end's name", () => {
   for (const [life, code, signal, outcome] of cases) {
     const cause = "cause" in life ? ` (${life.cause})` : "";
     it(`is ${outcome} for ${life.state}${cause} with ${signal ?? `code ${code}`}`, () => {
-      assert.equal(classifyExit(life, code, signal, false), outcome);
-      assert.equal(classifyExit(life, code, signal, true), "oom");
+      assert.equal(classifyExit(life, signal, false), outcome);
+      assert.equal(classifyExit(life, signal, true), "oom");
     });
   }
 });

@@ -228,3 +228,11 @@ describe("other signals", () => {
     assert.equal(story.picture, picture);
   });
 });
+
+it("does not wait for ever for a process that the kernel cannot end", () => {
+  const story = new Story({ workerCount: 1, hasAgent: false, stopTimeoutMs: 9_000 }, { killMs: null }).boot().signal("SIGTERM");
+  story.pass(10_900);
+  assert.equal(story.exitCode, null);
+  story.pass(200);
+  assert.equal(story.exitCode, 8);
+});

@@ -1,0 +1,119 @@
+// Where log lines leave the master: stdout, never waited for. A reader that has stopped (a paused terminal, a stuck log shipper) costs lines, not the
+// service: what cannot be written now is kept for later, up to a bound, and a reader that is gone is forgotten.
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+
+export interface Outlet {
+  write(line: string): void;
+  /** Writes what the reader takes right now. */
+  flush(): void;
+  /** Resolves when everything is written, or after half a second. */
+  end(): Promise<void>;
+}
+
+const STDOUT = 1;
+/** How much may wait for a slow reader; more is dropped. */
+const KEPT_BYTES = 1024 * 1024;
+const RETRY_MS = 50;
+const END_MS = 500;
+
+interface Target {
+  readonly fd: number;
+  /** Called before each write: sees to it that the write cannot block. */
+  unblock(): void;
+}
+
+export function openOutlet(): Outlet {
+  const target = openStdout();
+  const waiting: Buffer[] = [];
+  let size = 0;
+  let dropped = 0;
+  let isBroken = false;
+  let isArmed = false;
+
+  /** Takes bytes that were written off the queue. */
+  function written(bytes: number): void {
+    size -= bytes;
+    const [first] = waiting;
+    if (first === undefined) return;
+    if (bytes < first.length) waiting[0] = first.subarray(bytes);
+    else waiting.shift();
+  }
+
+  function failed(error: NodeJS.ErrnoException): void {
+    if (error.code === "EAGAIN") return;
+    isBroken = true;
+    waiting.length = 0;
+  }
+
+  function flush(): void {
+    target.unblock();
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      try {
+        written(writeSync(target.fd, first));
+      } catch (error) {
+        return failed(error as NodeJS.ErrnoException);
+      }
+    }
+  }
+
+  /** Writes, and goes on by itself until nothing waits. */
+  function pump(): void {
+    if (isArmed) return;
+    flush();
+    if (waiting.length === 0) return;
+    isArmed = true;
+    setTimeout(() => {
+      isArmed = false;
+      pump();
+    }, RETRY_MS).unref();
+  }
+
+  function write(line: string): void {
+    if (isBroken) return;
+    if (size > KEPT_BYTES) {
+      dropped++;
+      return;
+    }
+    if (dropped > 0)
+      push(`{"level":"warn","time":"${new Date().toISOString()}","role":"master","msg":"${dropped} log lines were dropped"}\n`);
+    dropped = 0;
+    push(line);
+    pump();
+  }
+
+  function push(line: string): void {
+    const chunk = Buffer.from(line);
+    size += chunk.length;
+    waiting.push(chunk);
+  }
+
+  return {
+    write,
+    flush,
+    async end() {
+      const endsAt = performance.now() + END_MS;
+      for (pump(); waiting.length > 0 && performance.now() < endsAt; pump())
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS / 10));
+    },
+  };
+}
+
+/**
+ * A pipe or a terminal is opened once more, without blocking: an open file of the master's own, so that the children's stdout keeps its mode.
+ * Where that cannot be (a socket, another user's pipe) the mode is set on what is shared, as any Node does that prints to a pipe; each start of a
+ * child sets it back. Files do not block.
+ */
+function openStdout(): Target {
+  const stat = fstatSync(STDOUT);
+  if (!stat.isFIFO() && !stat.isCharacterDevice() && !stat.isSocket()) return { fd: STDOUT, unblock() {} };
+  try {
+    return { fd: openSync("/proc/self/fd/1", constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY), unblock() {} };
+  } catch {
+    if (stat.isCharacterDevice()) return { fd: STDOUT, unblock() {} };
+    // Kept for as long as the target is: the garbage collector would close stdout with it.
+    const socket = new Socket({ fd: STDOUT, readable: false, writable: true }).unref();
+    const { _handle } = socket as unknown as { _handle: { setBlocking?(blocking: boolean): void } | null };
+    return { fd: STDOUT, unblock: () => void _handle?.setBlocking?.(false) };
+  }
+}
