@@ -10,6 +10,9 @@ export type WorkersSetting =
 /** When a child counts as ready; a string that starts with "/" is an HTTP path that must answer 2xx. */
 export type ReadyWhen = "listening" | "loaded" | "message" | `/${string}`;
 
+/** How workers share a declared port. */
+export type ListenStrategy = "auto" | "paired" | "per-worker" | "shared" | "round-robin";
+
 export interface Backoff {
   readonly delayMs: number;
   readonly factor: number;
@@ -31,6 +34,9 @@ export interface Config {
   /** Ports that the service declares; empty when the app alone knows. */
   readonly ports: readonly number[];
   readonly host: string | null;
+  readonly listen: ListenStrategy;
+  /** With `paired`: how many workers accept from each queue. */
+  readonly spread: number;
   readonly readyWhen: ReadyWhen;
   readonly bootTimeoutMs: number;
   readonly stopTimeoutMs: number;

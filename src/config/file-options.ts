@@ -12,6 +12,8 @@ export interface ConfigFileOptions {
   readonly workers?: number | "auto" | `${number}%`;
   readonly port?: number | readonly number[];
   readonly host?: string | null;
+  readonly listen?: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
+  readonly spread?: number;
   readonly minReady?: number;
   /** `"listening"` (default), `"loaded"`, `"message"`, or an HTTP path that must answer 2xx. */
   readonly readyWhen?: "listening" | "loaded" | "message" | `/${string}`;

@@ -61,9 +61,16 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: listOf(port),
     default: [],
     unset: "where the app listens",
-    meaning: "port of the service: checked at start, awaited in each worker; repeatable; PORT in the environment counts too",
+    meaning: "port that the master binds for the service; repeatable; PORT in the environment counts too",
   },
-  host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address on which the service's ports are checked" },
+  host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address that the service's ports are bound on" },
+  listen: {
+    name: "listen",
+    kind: oneOf("<strategy>", "auto", "paired", "per-worker", "shared", "round-robin"),
+    default: "auto",
+    meaning: "how workers share a port: auto (for now as Node's cluster, one socket for all), paired, per-worker, shared or round-robin",
+  },
+  spread: { name: "spread", kind: count(1, 64), default: 2, meaning: "with paired: how many workers accept from each queue" },
   minReady: { name: "min-ready", kind: count(1, 1_024), default: 1, meaning: "how many ready workers it takes to be ready" },
 
   readyWhen: {

@@ -23,13 +23,13 @@ const SMALL_SEMI_SPACE_MIB = 16;
 const LARGE_HEAP_MIB = 344;
 
 /** @throws ClusterError ERR_CONFIG (exit 2) when the memory cannot hold a service */
-export function makePlan(config: Config, env: NodeJS.ProcessEnv): Plan {
+export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Settings["listening"]): Plan {
   const sizing = sizeService(sizingInput(config, env));
   if (!sizing.ok) throw new ClusterError("ERR_CONFIG", sizing.problem, { reason: "usage" });
   return {
     config,
     sizing,
-    settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null },
+    settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null, listening },
     heapFlags: heapFlags(sizing.heapMiB, env),
   };
 }

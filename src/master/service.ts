@@ -1,18 +1,22 @@
 // The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
+import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
 import type { MasterLog } from "../log.ts";
-import { isLive, isReady } from "../policy/select.ts";
+import { findLife, isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { Effect, Event, State } from "../policy/state.ts";
-import { Children, type Remark } from "../process/children.ts";
+import { Children, type Lodging, type Remark } from "../process/children.ts";
+import { HeldSockets } from "../sockets/held.ts";
+import type { TcpHandle } from "../sockets/internals.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { readVersion } from "../version.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { describeAddress, firstScreen, type Line } from "./first-screen.ts";
 import { prepareLastResort } from "./last-resort.ts";
+import { chooseListening, takePorts } from "./listening.ts";
 import { Loop } from "./loop.ts";
 import { createMetrics } from "./metrics.ts";
 import { makePlan } from "./plan.ts";
@@ -35,13 +39,17 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   const { logger } = log;
   const startedAt = world.now();
   const version = readVersion();
-  const plan = makePlan(config, process.env);
+  const { listening, warning } = await chooseListening(config);
+  const serviceName = randomUUID();
+  const plan = makePlan(config, process.env, listening);
+  const sockets = new HeldSockets(listening === null ? [] : config.ports, config.host, listening?.perSlot ?? true);
+  for (const lock of takePorts(config, serviceName)) sockets.keep(lock);
   await checkPorts(config);
 
   const addresses = new Set<string>();
   const children = new Children(
-    { config, heapFlags: plan.heapFlags },
-    { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark },
+    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName },
+    { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark, onHandle, onReopened },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
@@ -65,13 +73,28 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     },
   });
   for (const line of firstScreen({ plan, version, configFile, probesPort: probes.port, metricsPort: endpoint.port })) write(line);
+  if (warning !== null) logger.warn({}, warning);
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   loop.feed({ type: "clock" });
 
   function perform(effect: Effect): void {
     switch (effect.type) {
       case "fork":
-        return children.fork(effect.life, { role: effect.role, slot: effect.slot, generation: effect.generation });
+        return children.fork(
+          effect.life,
+          { role: effect.role, slot: effect.slot, generation: effect.generation },
+          sockets.of(effect.queues),
+        );
+      case "open-queue":
+        return openQueue(effect.queue);
+      case "adopt":
+        for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "adopt", ...queue }, handle);
+        return;
+      case "release":
+        for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "release", ...queue });
+        return;
+      case "close-queues":
+        return sockets.close();
       case "drain":
         return children.tell(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
       case "kill":
@@ -94,6 +117,38 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
         return;
       default:
         effect satisfies never;
+    }
+  }
+
+  /** A worker has bound a port that was not declared: its neighbours accept from that queue from now on, and successors inherit it. */
+  function onHandle(life: number, message: Lodging, handle: TcpHandle): void {
+    if (message.type === "locked") return sockets.keep(handle);
+    const { queue, port, host } = message;
+    if (!sockets.lodge({ queue, port, host, handle })) return handle.close();
+    for (const slot of loop.state.workers) {
+      for (const other of slot.lives) {
+        if (other.id !== life && other.queues.includes(queue)) children.tell(other.id, { type: "adopt", queue, port, host }, handle);
+      }
+    }
+  }
+
+  /** The app has closed its server on the port and opened it again: its queues once more. */
+  function onReopened(life: number, port: number): void {
+    const queues = findLife(loop.state, life)?.life.queues ?? [];
+    for (const { handle, ...queue } of sockets.of(queues)) {
+      if (queue.port === port) children.tell(life, { type: "adopt", ...queue }, handle);
+    }
+  }
+
+  function openQueue(queue: number): void {
+    try {
+      sockets.open(queue);
+    } catch (error) {
+      const { code, port } = error as { code: string; port: number };
+      const failure = code === "EADDRINUSE" ? portConflict(port, "the app", "--port", error) : (error as Error);
+      logger.error({ err: error }, `${failure.name}: ${failure.message}`);
+      // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
+      if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
     }
   }
 

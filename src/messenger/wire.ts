@@ -17,6 +17,10 @@ export interface Assignment {
   /** Budget of a drain that nobody ordered: a lost master, an uncaught exception. */
   readonly stopTimeoutMs: number;
   readonly drainIdleMs: number;
+  /** Listening sockets of the master's that this worker inherits, by port and queue, as descriptors. */
+  readonly held: readonly { readonly queue: number; readonly port: number; readonly host: string | null; readonly fd: number }[];
+  /** Names the service in the locks of its ports; null: nothing is held, and listening is as Node's cluster has it. */
+  readonly service: string | null;
   /** Agent only: whether an uncaught exception ends it. */
   readonly survivesUncaught: boolean;
 }
@@ -27,15 +31,31 @@ export type ChildToMaster =
   | { readonly type: "beat"; readonly sample: Sample }
   | { readonly type: "fault"; readonly fault: Fault; readonly survived: boolean }
   | { readonly type: "closed" }
+  /** A listening socket for the master to hold; its handle comes along. */
+  | { readonly type: "lodged"; readonly queue: number; readonly port: number; readonly host: string | null }
+  /** Part of a port's lock for the master to keep; its handle comes along. */
+  | { readonly type: "locked"; readonly port: number }
+  /** The app listens again on a held port that it had closed: its queues are wanted once more. */
+  | { readonly type: "reopened"; readonly port: number }
   | { readonly type: "cut"; readonly requests: number; readonly connections: number; readonly hooks: boolean };
 
-export interface MasterToChild {
+export interface DrainOrder {
   readonly type: "drain";
   /** Milliseconds until the child must have ended by itself. */
   readonly budgetMs: number;
   /** Milliseconds that idle keep-alive connections may still send one last request. */
   readonly idleMs: number;
 }
+
+/** Accept from one more queue of a port (its handle comes along), or no longer. */
+export interface QueueOrder {
+  readonly type: "adopt" | "release";
+  readonly queue: number;
+  readonly port: number;
+  readonly host: string | null;
+}
+
+export type MasterToChild = DrainOrder | QueueOrder;
 
 export function seal<Message extends ChildToMaster | MasterToChild>(message: Message): Message & { readonly rollcall: typeof BRAND } {
   return { rollcall: BRAND, ...message };
@@ -54,6 +74,13 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return { type: "ready" };
     case "closed":
       return { type: "closed" };
+    case "lodged": {
+      const { queue, port, host } = raw;
+      return isCount(queue) && isCount(port) && isHost(host) ? { type: "lodged", queue, port, host } : null;
+    }
+    case "locked":
+    case "reopened":
+      return isCount(raw.port) ? { type: raw.type, port: raw.port } : null;
     case "listening": {
       const { address, port, expected } = raw;
       if (typeof address !== "string" || !(port === null || isCount(port))) return null;
@@ -79,9 +106,20 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
 
 /** Opens a message from the master. */
 export function openFromMaster(raw: unknown): MasterToChild | null {
-  if (!isSealed(raw) || raw.type !== "drain") return null;
-  const { budgetMs, idleMs } = raw;
-  return isAmount(budgetMs) && isAmount(idleMs) ? { type: "drain", budgetMs, idleMs } : null;
+  if (!isSealed(raw)) return null;
+  switch (raw.type) {
+    case "drain": {
+      const { budgetMs, idleMs } = raw;
+      return isAmount(budgetMs) && isAmount(idleMs) ? { type: "drain", budgetMs, idleMs } : null;
+    }
+    case "adopt":
+    case "release": {
+      const { type, queue, port, host } = raw;
+      return isCount(queue) && isCount(port) && isHost(host) ? { type, queue, port, host } : null;
+    }
+    default:
+      return null;
+  }
 }
 
 const SAMPLE_KEYS = [
@@ -120,6 +158,10 @@ function openFault(raw: unknown): Fault | null {
     code: typeof code === "string" ? code.slice(0, 100) : null,
     port: isCount(port) ? port : null,
   };
+}
+
+function isHost(value: unknown): value is string | null {
+  return value === null || (typeof value === "string" && value.length <= 256);
 }
 
 /** Bounded, so that no sum of what children claim ever becomes infinite. */

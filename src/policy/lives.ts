@@ -216,8 +216,8 @@ function killSlackMs(budgetMs: number): number {
 }
 
 function identity(life: Life) {
-  const { id, pid, generation, reason, forkedAt, fault, sample } = life;
-  return { id, pid, generation, reason, forkedAt, fault, sample };
+  const { id, pid, generation, reason, forkedAt, fault, sample, queues } = life;
+  return { id, pid, generation, reason, forkedAt, fault, sample, queues };
 }
 
 function describeEnd(life: Life, event: Extract<Event, { type: "exited" }>, outcome: Outcome): string {

@@ -1,5 +1,6 @@
 // Desired slots and generation against actual ones. One idempotent function serves boot, crash, scale and reload. Pure.
 import { drainLife } from "./lives.ts";
+import { coverQueues, openQueues, queuesAtBirth } from "./queues.ts";
 import { continueRollout, nextSuccessors } from "./rollout.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
 import type { Role, Slot, Starting, StartReason, State } from "./state.ts";
@@ -9,6 +10,7 @@ import { log, putSlot, type Turn, tally } from "./turn.ts";
 export function reconcile(turn: Turn): void {
   if (turn.state.stop !== null) return;
   advanceBoot(turn);
+  openQueues(turn);
   const { agent } = turn.state;
   if (agent !== null && isVacant(turn.state, agent) && turn.now >= agent.restUntil) fork(turn, agent, agent.nextReason);
   if (turn.state.phase === "booting-agent") return;
@@ -18,6 +20,8 @@ export function reconcile(turn: Turn): void {
   }
   if (turn.state.phase !== "running") return;
   continueRollout(turn);
+  // Last, when it is known who stays: no queue is left to a worker that was just told to drain.
+  coverQueues(turn);
   for (const slot of nextSuccessors(turn.state)) fork(turn, slot, "reload");
 }
 
@@ -100,6 +104,7 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
     forkedAt: turn.now,
     fault: null,
     sample: null,
+    queues: queuesAtBirth(state, slot),
     state: "starting",
     deadlineAt: turn.now + state.settings.bootTimeoutMs,
   };
@@ -108,7 +113,7 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
   putSlot(turn, { ...slot, lives: [...slot.lives, life], nextReason: "crash", restarts: slot.restarts + (isRestart ? 1 : 0) });
   tally(turn, { metric: "starts", role: slot.role, reason });
   if (isRestart) tally(turn, { metric: "restarts", role: slot.role });
-  turn.effects.push({ type: "fork", role: slot.role, slot: slot.index, life: life.id, generation: life.generation });
+  turn.effects.push({ type: "fork", role: slot.role, slot: slot.index, life: life.id, generation: life.generation, queues: life.queues });
 }
 
 /** When a resting slot wakes. */

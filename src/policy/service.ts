@@ -25,6 +25,7 @@ export function initialState(settings: Settings, now: number): State {
     nextLife: 1,
     generation: 1,
     workersTarget: settings.workerCount,
+    queues: 0,
     agent: settings.hasAgent ? emptySlot("agent", 0, "boot", now) : null,
     workers: [],
     retired: [],

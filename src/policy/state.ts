@@ -31,6 +31,8 @@ export interface Settings
     // For words only: what a child that is not ready in time was waited for.
     Partial<Pick<Config, "readyWhen" | "ports">> {
   readonly workerCount: number;
+  /** How workers listen: whether each slot has a queue of its own on declared ports, and how many slots accept from each; null: nothing is held. */
+  readonly listening: { readonly perSlot: boolean; readonly spread: number } | null;
   readonly hasAgent: boolean;
 }
 
@@ -69,6 +71,8 @@ interface Identity {
   readonly forkedAt: number;
   readonly fault: Fault | null;
   readonly sample: Sample | null;
+  /** The held sockets that it accepts from. */
+  readonly queues: readonly number[];
 }
 export interface Starting extends Identity {
   readonly state: "starting";
@@ -140,6 +144,8 @@ export interface Stop {
   /** The first stop signal and when it came: a second one, later than the echo window, makes the stop fast. */
   readonly firstSignalAt: number | null;
   readonly fastSignal: StopSignal | null;
+  /** The held sockets are still open. */
+  readonly holding: boolean;
 }
 
 export interface State {
@@ -149,6 +155,8 @@ export interface State {
   readonly nextLife: number;
   readonly generation: number;
   readonly workersTarget: number;
+  /** How many queues there are, numbered from 0 and never given up before the stop. A port has at most one socket for each. */
+  readonly queues: number;
   readonly agent: Slot | null;
   readonly workers: readonly Slot[];
   /** Slots that were scaled away, for their counters. */
@@ -200,7 +208,11 @@ export type Effect =
       readonly slot: number;
       readonly life: number;
       readonly generation: number;
+      readonly queues: readonly number[];
     }
+  | { readonly type: "open-queue"; readonly queue: number }
+  | { readonly type: "adopt" | "release"; readonly life: number; readonly queue: number }
+  | { readonly type: "close-queues" }
   | { readonly type: "drain"; readonly life: number; readonly budgetMs: number; readonly idleMs: number }
   | { readonly type: "kill"; readonly life: number }
   | {

@@ -2,7 +2,7 @@
 import { EXIT_CODES, type ExitReason } from "../errors.ts";
 import { drainLife, killLife } from "./lives.ts";
 import { allSlots, countReadyWorkers } from "./select.ts";
-import type { Settings, Slot, State, Stop, StopSignal } from "./state.ts";
+import type { Life, Settings, Slot, State, Stop, StopSignal } from "./state.ts";
 import { log, type Turn } from "./turn.ts";
 
 /** A terminal and npm each send INT: copies within this time are one signal. */
@@ -33,6 +33,7 @@ export function beginStop(turn: Turn, asked: ExitReason, signal: StopSignal | nu
       forced: false,
       firstSignalAt: signal === null ? null : turn.now,
       fastSignal: null,
+      holding: turn.state.settings.listening !== null,
     },
   };
   log(turn, reason === "ok" ? "info" : "error", describeStart(reason, signal, settings, delayMs), {
@@ -65,6 +66,12 @@ export function continueStop(turn: Turn): void {
     stop = enter(turn, stop, "workers");
     const deadlineAt = stop.fastSignal === null ? workersDeadline(turn.state, stop) : stop.deadlineAt;
     for (const slot of turn.state.workers) for (const life of slot.lives) drainLife(turn, "worker", life.id, "stop", deadlineAt);
+  }
+  if (stop.holding && stop.stage !== "delaying" && turn.state.workers.every((slot) => !slot.lives.some(isAccepting))) {
+    // Nobody accepts any more: what comes now is refused at once, instead of waiting for nothing.
+    stop = { ...stop, holding: false };
+    turn.state = { ...turn.state, stop };
+    turn.effects.push({ type: "close-queues" });
   }
   if (stop.stage === "workers" && turn.state.workers.every(isEmpty)) {
     stop = enter(turn, stop, "agent");
@@ -127,6 +134,10 @@ function finish(turn: Turn, stop: Stop): void {
     exitCode: code,
   });
   turn.effects.push({ type: "exit", code });
+}
+
+function isAccepting(life: Life): boolean {
+  return life.state === "starting" || life.state === "ready" || (life.state === "draining" && life.accepting);
 }
 
 function isEmpty(slot: Slot): boolean {

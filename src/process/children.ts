@@ -3,6 +3,8 @@
 import type { ChildProcess } from "node:child_process";
 import { type ChildToMaster, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/state.ts";
+import type { HeldSocket } from "../sockets/held.ts";
+import type { TcpHandle } from "../sockets/internals.ts";
 import { readOomKills } from "../system/cgroup.ts";
 import { descendantsOf, isSameProcess } from "../system/procfs.ts";
 import { type LaunchPlan, launch, type Place } from "./launch.ts";
@@ -20,9 +22,14 @@ export type Remark =
   | { readonly type: "cut"; readonly place: Place; readonly requests: number; readonly connections: number; readonly hooks: boolean }
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
+export type Lodging = Extract<ChildToMaster, { type: "lodged" | "locked" }>;
+
 interface Listeners {
   readonly onEvent: (event: Event) => void;
   readonly onRemark: (remark: Remark) => void;
+  /** A child hands a socket over, for the master to hold. */
+  readonly onHandle: (life: number, message: Lodging, handle: TcpHandle) => void;
+  readonly onReopened: (life: number, port: number) => void;
 }
 
 export class Children {
@@ -37,10 +44,10 @@ export class Children {
     this.#listeners = listeners;
   }
 
-  fork(life: number, place: Place): void {
+  fork(life: number, place: Place, sockets: readonly HeldSocket[]): void {
     let child: ChildProcess;
     try {
-      child = launch(this.#plan, place);
+      child = launch(this.#plan, place, sockets);
     } catch (error) {
       this.#listeners.onRemark({ type: "trouble", place, error: error as Error });
       // Later, so that a fork that fails at once is an event like any other.
@@ -48,7 +55,7 @@ export class Children {
       return;
     }
     this.#processes.set(life, child);
-    child.on("message", (raw) => this.#onMessage(life, place, raw));
+    child.on("message", (raw, handle) => this.#onMessage(life, place, raw, handle));
     child.on("error", (error) => {
       this.#listeners.onRemark({ type: "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
@@ -57,9 +64,10 @@ export class Children {
     if (child.pid !== undefined) this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
   }
 
-  tell(life: number, message: MasterToChild): void {
+  /** Sends an order; a handle goes along as a copy. */
+  tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
     const child = this.#processes.get(life);
-    if (child?.connected === true) child.send(seal(message), ignore);
+    if (child?.connected === true) child.send(seal(message), handle as never, ignore);
   }
 
   /** SIGKILLs a child and what it started. */
@@ -91,13 +99,13 @@ export class Children {
     return before !== null && this.#oomKills !== null && this.#oomKills > before;
   }
 
-  #onMessage(life: number, place: Place, raw: unknown): void {
+  #onMessage(life: number, place: Place, raw: unknown, handle: unknown): void {
     const message = openFromChild(raw);
-    if (message !== null) this.#dispatch(life, place, message);
+    if (message !== null) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
   }
 
-  #dispatch(life: number, place: Place, message: ChildToMaster): void {
-    const { onEvent, onRemark } = this.#listeners;
+  #dispatch(life: number, place: Place, message: ChildToMaster, handle: TcpHandle | undefined): void {
+    const { onEvent, onRemark, onHandle, onReopened } = this.#listeners;
     switch (message.type) {
       case "ready":
         return onEvent({ type: "readied", life });
@@ -110,6 +118,11 @@ export class Children {
         if (!survived) return onEvent({ type: "faulted", life, fault });
         return onRemark({ type: "survived", place, message: `${fault.name}: ${fault.message}`, stack: fault.stack });
       }
+      case "lodged":
+      case "locked":
+        return handle === undefined ? undefined : onHandle(life, message, handle);
+      case "reopened":
+        return onReopened(life, message.port);
       case "listening":
       case "cut":
         return onRemark({ ...message, place });

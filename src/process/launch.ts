@@ -3,7 +3,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
 import type { Config } from "../config/config.ts";
 import type { Assignment } from "../messenger/wire.ts";
+import type { HeldSocket } from "../sockets/held.ts";
 import { ownFile } from "./own-file.ts";
+
+/** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
+const FIRST_FD = 4;
 
 /** A worker's heartbeats come at least this often; a short heartbeat-timeout makes them come more often. */
 const HEARTBEAT_MS = 1_000;
@@ -12,6 +16,8 @@ export interface LaunchPlan {
   readonly config: Config;
   /** Flags that fit each child's heap to its share of the memory. */
   readonly heapFlags: readonly string[];
+  /** Names this service to its own workers; null when no socket is held. */
+  readonly service: string | null;
 }
 
 export interface Place {
@@ -24,15 +30,22 @@ export interface Place {
  * Starts one child.
  * @throws what the system says when no process can be made at once; a later failure arrives as the child's "error" event
  */
-export function launch(plan: LaunchPlan, place: Place): ChildProcess {
+export function launch(plan: LaunchPlan, place: Place, sockets: readonly HeldSocket[]): ChildProcess {
   const { config } = plan;
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
   const execArgv = nodeFlags(plan, place);
-  const env = childEnvironment(config, place);
+  const env = childEnvironment(plan, place, sockets);
   if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
-  // Workers accept from one socket: on an abrupt death nothing waits in a hand-over, as it does with round-robin.
-  cluster.schedulingPolicy = process.platform === "win32" ? cluster.SCHED_RR : cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: entry, args: [...config.appArgs], execArgv, cwd: config.cwd, silent: false });
+  // For what is not held: workers accept from one socket, and on an abrupt death nothing waits in a hand-over, as it does with round-robin.
+  const isShared = config.listen !== "round-robin" && process.platform !== "win32";
+  cluster.schedulingPolicy = isShared ? cluster.SCHED_NONE : cluster.SCHED_RR;
+  cluster.setupPrimary({
+    exec: entry,
+    args: [...config.appArgs],
+    execArgv,
+    cwd: config.cwd,
+    stdio: ["inherit", "inherit", "inherit", "ipc", ...sockets.map(({ handle }) => handle.fd)],
+  });
   const worker = cluster.fork(env);
   // Cluster repeats the process's errors on the worker, where nobody listening would make them the master's own.
   worker.on("error", () => {});
@@ -52,7 +65,7 @@ function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
   ];
 }
 
-function childEnvironment(config: Config, place: Place): NodeJS.ProcessEnv {
+function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets: readonly HeldSocket[]): NodeJS.ProcessEnv {
   const [port] = config.ports;
   const assignment: Assignment = {
     role: place.role,
@@ -63,6 +76,8 @@ function childEnvironment(config: Config, place: Place): NodeJS.ProcessEnv {
     heartbeatMs: Math.min(HEARTBEAT_MS, config.heartbeatTimeoutMs / 4),
     stopTimeoutMs: config.stopTimeoutMs,
     drainIdleMs: config.drainIdleMs,
+    service: place.role === "worker" ? service : null,
+    held: sockets.map(({ queue, port, host }, index) => ({ queue, port, host, fd: FIRST_FD + index })),
     survivesUncaught: config.agentUncaught === "survive",
   };
   return {

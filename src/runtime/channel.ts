@@ -1,23 +1,30 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
-import { type ChildToMaster, isSealed, type MasterToChild, openFromMaster, seal } from "../messenger/wire.ts";
+import { type ChildToMaster, type DrainOrder, isSealed, openFromMaster, type QueueOrder, seal } from "../messenger/wire.ts";
+import { sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 export class Channel {
-  #onDrain: (order: MasterToChild) => void = () => {};
+  #onDrain: (order: DrainOrder) => void = () => {};
+  #onQueue: (order: QueueOrder, handle: unknown) => void = () => {};
 
   constructor() {
-    intercept((event, [message]) => {
+    intercept((event, [message, handle]) => {
       if (event !== "message" || !isSealed(message)) return false;
       const order = openFromMaster(message);
-      if (order !== null) this.#onDrain(order);
+      if (order?.type === "drain") this.#onDrain(order);
+      else if (order !== null) this.#onQueue(order, handle);
       return true;
     });
     // Without a listener Node keeps messages back until one comes; it also keeps an idle agent alive.
     keepListener("message", ignore);
   }
 
-  onDrain(listener: (order: MasterToChild) => void): void {
+  onDrain(listener: (order: DrainOrder) => void): void {
     this.#onDrain = listener;
+  }
+
+  onQueue(listener: (order: QueueOrder, handle: unknown) => void): void {
+    this.#onQueue = listener;
   }
 
   /** The master is gone. */
@@ -26,9 +33,14 @@ export class Channel {
   }
 
   /** Sends, and never throws: a full or closed channel is the master's trouble, not the app's. */
-  send(message: ChildToMaster, done: () => void = ignore): void {
+  send(message: ChildToMaster, done: () => void = ignore, handle?: TcpHandle): void {
     if (!process.connected || process.send === undefined) return done();
-    process.send(seal(message), undefined, undefined, () => done());
+    process.send(seal(message), handle as never, undefined, () => done());
+  }
+
+  /** Sends what must be out before the process ends, in a moment. */
+  sendNow(message: ChildToMaster): void {
+    sendPastHandles(() => this.send(message));
   }
 
   /** Lets the process end by itself when nothing else keeps it. */

@@ -22,14 +22,14 @@ export function catchFaults({ assignment, channel, drain, readiness }: Parts): v
     if (!isOurs()) return;
     process.stderr.write(`Uncaught ${show(error)}\n`);
     const survived = survives();
-    channel.send({ type: "fault", fault: describe(error), survived });
+    channel.sendNow({ type: "fault", fault: describe(error), survived });
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
   };
   process.on("uncaughtException", onFault);
   // Where it ends the process, the end is left to Node, which prints the place of a syntax error, as no listener could, and exits with 1.
   process.on("uncaughtExceptionMonitor", (error) => {
     if (!isOurs() || !exits()) return;
-    channel.send({ type: "fault", fault: describe(error), survived: false });
+    channel.sendNow({ type: "fault", fault: describe(error), survived: false });
     process.off("uncaughtException", onFault);
   });
 }

@@ -8,6 +8,7 @@ import { catchFaults } from "./faults.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { Hooks } from "./hooks.ts";
 import { publishLink } from "./link.ts";
+import { HeldListening } from "./listen.ts";
 import { announceWhenReady } from "./readiness.ts";
 import { SignalGuard } from "./signal-guard.ts";
 import { Traffic } from "./traffic.ts";
@@ -18,6 +19,7 @@ if (assignment !== null && process.send !== undefined) {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
   const channel = new Channel();
+  new HeldListening(assignment, channel);
   const traffic = new Traffic();
   const hooks = new Hooks(guard);
   const drain = new Drain({ channel, traffic, hooks, assignment });

@@ -18,6 +18,7 @@ export const SETTINGS: Settings = {
   maxRestarts: 10,
   minReady: 1,
   agentGraceMs: 10_000,
+  listening: null,
   surge: 1,
   workerCount: 2,
   hasAgent: true,

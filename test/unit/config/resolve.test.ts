@@ -54,6 +54,8 @@ test("fills everything with defaults but the app", async (t) => {
     workers: { kind: "auto" },
     ports: [],
     host: null,
+    listen: "auto",
+    spread: 2,
     readyWhen: "listening",
     bootTimeoutMs: 60_000,
     stopTimeoutMs: 9_000,

@@ -131,7 +131,7 @@ describe("two lives of one slot at one moment", () => {
 });
 
 describe("an end's name", () => {
-  const common = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null } as const;
+  const common = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null, queues: [] } as const;
   const starting: Starting = { ...common, state: "starting", deadlineAt: 1 };
   const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false };
   const draining: Draining = { ...common, state: "draining", readyAt: 0, cause: "stop", drainAt: 0, deadlineAt: 1, accepting: false };

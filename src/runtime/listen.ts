@@ -1,0 +1,212 @@
+// Gives the app's listen() sockets that outlive the worker: those that the master holds, or, for a port that nobody declared, one that this worker
+// binds and lodges with the master. All queues of a port accept on the app's one server. A path, a descriptor, port 0, a host by name and
+// `exclusive` keep Node's semantics. Runs in a worker.
+import diagnostics from "node:diagnostics_channel";
+import { addAbortListener } from "node:events";
+import net, { type Server } from "node:net";
+import type { Assignment, ChildToMaster, QueueOrder } from "../messenger/wire.ts";
+import { HandleGroup } from "../sockets/handle-group.ts";
+import { bindHandle, handIn, openHandle, type TcpHandle } from "../sockets/internals.ts";
+import { lockPort } from "../sockets/lock.ts";
+import type { Channel } from "./channel.ts";
+
+/** Linux's EADDRINUSE, as libuv gives it. */
+const ADDRESS_IN_USE = -98;
+
+/** What the tracing channel shows of a listen(): Node reads the options again after the subscribers ran. */
+interface ListenOptions {
+  readonly port?: unknown;
+  readonly host?: unknown;
+  readonly path?: unknown;
+  readonly fd?: unknown;
+  readonly handle?: unknown;
+  readonly backlog?: unknown;
+  readonly exclusive?: unknown;
+  readonly ipv6Only?: unknown;
+  readonly signal?: unknown;
+  readonly _handle?: unknown;
+}
+
+/** Where a listen() that can be held wants to be. */
+interface Target {
+  readonly port: number;
+  /** Null is all interfaces; undefined: the app names no host and takes the one that it is given. */
+  readonly host: string | null | undefined;
+  readonly backlog: number | null;
+}
+
+/** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
+interface Waiting {
+  readonly queue: number;
+  readonly port: number;
+  readonly host: string | null;
+  open(): TcpHandle;
+  drop(): void;
+}
+
+/** A socket that this worker has bound, with its part of the port's lock. */
+interface Own {
+  readonly handle: TcpHandle;
+  readonly locks: readonly TcpHandle[];
+}
+
+/** The server that has, or had, a port. */
+interface Listening {
+  readonly server: Server;
+  readonly group: HandleGroup;
+  readonly host: string | null;
+}
+
+export class HeldListening {
+  readonly #assignment: Assignment;
+  readonly #channel: Channel;
+  readonly #listening: Map<number, Listening> = new Map();
+  readonly #targets: WeakMap<Server, Target> = new WeakMap();
+  #waiting: Waiting[];
+
+  constructor(assignment: Assignment, channel: Channel) {
+    this.#assignment = assignment;
+    this.#channel = channel;
+    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd), drop() {} }));
+    channel.onQueue((order, handle) =>
+      order.type === "adopt" ? this.#adopt(order, handle as TcpHandle | undefined) : this.#release(order),
+    );
+    if (assignment.service === null) return;
+    diagnostics.subscribe("tracing:net.server.listen:asyncStart", (message) => {
+      const { server, options } = message as { server: Server; options: ListenOptions };
+      this.#onListen(server, options);
+    });
+    diagnostics.subscribe("tracing:net.server.listen:error", (message) => {
+      const { server, error } = message as { server: Server; error: NodeJS.ErrnoException & { address?: unknown; port?: unknown } };
+      this.#nameTarget(server, error);
+    });
+  }
+
+  /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */
+  #adopt(order: QueueOrder, handle: TcpHandle | undefined): void {
+    if (handle === undefined) return;
+    const { queue, port, host } = order;
+    const listening = this.#listening.get(port);
+    const isOurs = listening !== undefined && listening.host === host;
+    if (isOurs && listening.group.isOpen) listening.group.add(queue, handle);
+    // A server that still looks open is one that drains: it takes nothing more.
+    else if (isOurs && listening.server.listening) handle.close();
+    else this.#waiting.push({ queue, port, host, open: () => handle, drop: () => handle.close() });
+  }
+
+  #release({ queue, port, host }: QueueOrder): void {
+    const listening = this.#listening.get(port);
+    if (listening?.host === host) listening.group.remove(queue);
+    const isReleased = (waiting: Waiting): boolean => waiting.port === port && waiting.queue === queue && waiting.host === host;
+    for (const waiting of this.#waiting) if (isReleased(waiting)) waiting.drop();
+    this.#waiting = this.#waiting.filter((waiting) => !isReleased(waiting));
+  }
+
+  #onListen(server: Server, options: ListenOptions): void {
+    const target = targetOf(options);
+    if (target === null) return;
+    const past = this.#listening.get(target.port);
+    // A second server on the port is the app's mistake, and Node says so.
+    if (past?.group.isOpen === true) return;
+    const group = past !== undefined && accepts(target, past.host) ? this.#reopen(server, target, past) : this.#open(server, target);
+    if (group === null) return;
+    this.#targets.set(server, target);
+    handIn(options, group);
+    // With a handle, Node looks at no signal.
+    if (options.signal instanceof AbortSignal) closeOnAbort(server, options.signal);
+  }
+
+  /** A first server on the port: with what is held for this worker, and with a queue of its own where nothing was declared. */
+  #open(server: Server, target: Target): HandleGroup | null {
+    const { port, backlog } = target;
+    const { slot, ports } = this.#assignment;
+    const found = this.#waiting.find((each) => each.port === port && accepts(target, each.host));
+    const host = found === undefined ? (target.host ?? null) : found.host;
+    const waiting = this.#take(port, host);
+    const isShort = !waiting.some(({ queue }) => queue === slot) && (waiting.length === 0 || !ports.includes(port));
+    const own = isShort ? this.#bind(port, host) : null;
+    if (own === "taken") return new HandleGroup({ refusal: ADDRESS_IN_USE });
+    if (own === null && waiting.length === 0) return null;
+    const group = new HandleGroup({
+      backlog,
+      listened: (errno) => own !== null && this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0),
+    });
+    for (const each of waiting) group.add(each.queue, each.open());
+    if (own !== null) group.add(slot, own.handle);
+    this.#listening.set(port, { server, group, host });
+    return group;
+  }
+
+  /** The app closed the port and listens again: what it had is asked for once more, and comes over the channel. */
+  #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
+    const group = new HandleGroup({ name, backlog });
+    for (const each of this.#take(port, host)) group.add(each.queue, each.open());
+    this.#listening.set(port, { server, group, host });
+    this.#channel.send({ type: "reopened", port });
+    return group;
+  }
+
+  #take(port: number, host: string | null): readonly Waiting[] {
+    const taken = this.#waiting.filter((each) => each.port === port && each.host === host);
+    this.#waiting = this.#waiting.filter((each) => !taken.includes(each));
+    return taken;
+  }
+
+  /** A socket of this worker's own, beside those of its siblings. Null leaves the listen, and its error, to Node. */
+  #bind(port: number, host: string | null): Own | "taken" | null {
+    const lock = lockPort(port, this.#assignment.service ?? "");
+    if (lock.state === "foreign") return "taken";
+    const locks = lock.state === "taken" ? lock.handles : [];
+    const handle = bindHandle(host, port);
+    if (typeof handle !== "number") return { handle, locks };
+    for (const each of locks) each.close();
+    return null;
+  }
+
+  /** The master keeps the socket and the lock; a copy of the lock here would outlive it. A port that somebody else has is not ours to lock. */
+  #lodge(message: ChildToMaster & { readonly type: "lodged" }, { handle, locks }: Own, isListening: boolean): void {
+    if (isListening) this.#channel.send(message, undefined, handle);
+    for (const each of locks) {
+      if (isListening) this.#channel.send({ type: "locked", port: message.port }, () => each.close(), each);
+      else each.close();
+    }
+  }
+
+  /** An error of a handle that was handed in names no address. */
+  #nameTarget(server: Server, error: NodeJS.ErrnoException & { address?: unknown; port?: unknown }): void {
+    const target = this.#targets.get(server);
+    if (target === undefined || error.address != null) return;
+    error.address = target.host ?? "::";
+    error.port = target.port;
+    error.message += ` ${error.address}:${target.port}`;
+  }
+}
+
+/** Null: it keeps Node's semantics. */
+function targetOf(options: ListenOptions): Target | null {
+  const { path, fd, handle, _handle, exclusive, ipv6Only, signal, backlog } = options;
+  if (path !== undefined || fd !== undefined || handle !== undefined || _handle !== undefined || !Object.isExtensible(options)) return null;
+  if (exclusive === true || ipv6Only === true || (signal !== undefined && !(signal instanceof AbortSignal))) return null;
+  const port = Number(options.port);
+  if (!Number.isInteger(port) || port <= 0 || port > 65_535) return null;
+  const host = hostOf(options.host);
+  return host === false ? null : { port, host, backlog: typeof backlog === "number" && backlog > 0 ? backlog : null };
+}
+
+/** False: a name, which only Node resolves. */
+function hostOf(host: unknown): string | null | undefined | false {
+  if (host === undefined || host === null || host === "") return undefined;
+  if (host === "::") return null;
+  return typeof host === "string" && net.isIP(host) !== 0 ? host : false;
+}
+
+/** Whether a socket on the one address serves an app that asks for another: all interfaces serve all of IPv4. */
+function accepts({ host: asked }: Target, held: string | null): boolean {
+  return asked === undefined || held === asked || (held === null && asked === "0.0.0.0");
+}
+
+function closeOnAbort(server: Server, signal: AbortSignal): void {
+  if (signal.aborted) return void process.nextTick(() => server.close());
+  const watch = addAbortListener(signal, () => void server.close());
+  server.once("close", () => watch[Symbol.dispose]());
+}

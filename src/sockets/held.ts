@@ -1,0 +1,66 @@
+// The sockets that the master holds for life: for each declared port one bound socket per queue. It never listens or accepts on them; the
+// workers that inherit or adopt them do. What waits in a queue survives every worker. Runs in the master.
+import { bindHandle, type TcpHandle } from "./internals.ts";
+
+export interface HeldSocket {
+  readonly queue: number;
+  readonly port: number;
+  readonly host: string | null;
+  readonly handle: TcpHandle;
+}
+
+export class HeldSockets {
+  readonly #ports: readonly number[];
+  readonly #host: string | null;
+  readonly #perSlot: boolean;
+  #sockets: HeldSocket[] = [];
+  readonly #locks: TcpHandle[] = [];
+
+  /** @param perSlot false: a declared port has one socket for all */
+  constructor(ports: readonly number[], host: string | null, perSlot: boolean) {
+    this.#ports = ports;
+    this.#host = host;
+    this.#perSlot = perSlot;
+  }
+
+  /**
+   * Binds one more queue on every declared port. What workers bind themselves has a queue for each slot even where one would do.
+   * @throws Error with `code` and `port`, as a failed listen() has
+   */
+  open(queue: number): void {
+    if (!this.#perSlot && queue > 0) return;
+    for (const port of this.#ports) {
+      const handle = bindHandle(this.#host, port);
+      if (typeof handle === "number") throw bindError(handle, port, this.#host);
+      this.#sockets.push({ queue, port, host: this.#host, handle });
+    }
+  }
+
+  /** Holds a socket that a worker bound and lodged. @returns false when that queue of the port is held already */
+  lodge(socket: HeldSocket): boolean {
+    const isHeld = this.#sockets.some((each) => each.queue === socket.queue && each.port === socket.port && each.host === socket.host);
+    if (!isHeld) this.#sockets.push(socket);
+    return !isHeld;
+  }
+
+  /** Keeps a lock for the life of this process. */
+  keep(handle: TcpHandle): void {
+    this.#locks.push(handle);
+  }
+
+  /** The sockets of some queues, in the order of the queues. */
+  of(queues: readonly number[]): readonly HeldSocket[] {
+    return queues.flatMap((queue) => this.#sockets.filter((socket) => socket.queue === queue));
+  }
+
+  /** Gives the ports up; what still waits in a queue is refused. */
+  close(): void {
+    for (const { handle } of this.#sockets) handle.close();
+    this.#sockets = [];
+  }
+}
+
+function bindError(errno: number, port: number, host: string | null): NodeJS.ErrnoException & { port: number } {
+  const code = errno === -98 ? "EADDRINUSE" : errno === -13 ? "EACCES" : `errno ${-errno}`;
+  return Object.assign(new Error(`bind ${code} ${host ?? "all interfaces"}:${port}`), { code, errno, port, syscall: "bind" });
+}

@@ -1,0 +1,102 @@
+// The one file that leans on Node's internals for listening: a socket bound without listening, a handle made of an inherited descriptor, and a
+// group of handles in the place of a server's one. Used by the master (bind, self-test) and by workers. Proven at start by the self-test.
+import net from "node:net";
+
+/** A listening or bound TCP handle of Node's own. */
+export interface TcpHandle {
+  readonly fd: number;
+  onconnection?: unknown;
+  listen(backlog: number): number;
+  close(callback?: () => void): void;
+  getsockname(out: object): number;
+  getAsyncId(): number;
+  ref(): void;
+  unref(): void;
+  hasRef(): boolean;
+}
+
+/** libuv's flags of uv_tcp_bind. */
+const UV_TCP_REUSEPORT = 2;
+
+type CreateHandle = (address: string, port: number, family: 4 | 6, fd: number, flags: number) => TcpHandle | number;
+
+/**
+ * Binds a TCP socket with SO_REUSEPORT, without listening.
+ * @param host null is all interfaces: dual stack, or IPv4 alone where IPv6 is off
+ * @returns the handle, or a negative errno
+ */
+export function bindHandle(host: string | null, port: number): TcpHandle | number {
+  const create = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle;
+  if (host !== null) return create(host, port, net.isIPv6(host) ? 6 : 4, -1, UV_TCP_REUSEPORT);
+  const dual = create("::", port, 6, -1, UV_TCP_REUSEPORT);
+  return typeof dual === "number" && dual !== -98 ? create("0.0.0.0", port, 4, -1, UV_TCP_REUSEPORT) : dual;
+}
+
+/**
+ * Binds an abstract unix socket, at once: a name that one process in this network namespace can have, and that goes with it.
+ * @returns the handle, or a negative errno
+ */
+export function bindName(name: string): TcpHandle | number {
+  const create = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle;
+  return create(`\0${name}`, -1, -1 as never, -1, 0);
+}
+
+/** A handle for a listening descriptor that this process has inherited. A descriptor must not be opened twice. */
+export function openHandle(fd: number): TcpHandle {
+  const carrier = new net.Socket({ fd, readable: false, writable: false }) as unknown as { _handle: TcpHandle | null };
+  const handle = carrier._handle as TcpHandle;
+  carrier._handle = null;
+  return handle;
+}
+
+/** The handle that a listening server accepts by. */
+export function handleOf(server: net.Server): TcpHandle | null {
+  return (server as unknown as { _handle: TcpHandle | null })._handle;
+}
+
+/** Makes listen() take objects with this prototype for TCP handles. */
+export function looksLikeTcp(prototype: object): void {
+  if (Object.getPrototypeOf(prototype) !== Object.prototype) return;
+  const some = bindHandle("127.0.0.1", 0);
+  if (typeof some === "number") return;
+  Object.setPrototypeOf(prototype, Object.getPrototypeOf(some));
+  some.close();
+}
+
+/** Puts a handle into the options of a listen() that is just beginning. They may be the app's own, and used again: Node reads it once. */
+export function handIn(options: object, handle: object): void {
+  Object.defineProperty(options, "_handle", {
+    configurable: true,
+    get(this: { _handle?: unknown }) {
+      delete this._handle;
+      return handle;
+    },
+  });
+}
+
+/**
+ * Makes the server that owns one handle accept from one more. Node's own accept code runs for it: connections count, limits hold and events come
+ * as from the first handle.
+ * @returns 0, or a negative errno
+ */
+export function attachHandle(first: object, more: TcpHandle, backlog: number): number {
+  const owner = ownerSymbol(first);
+  if (owner === undefined) return -22;
+  const model = first as { onconnection?: unknown; [owner: symbol]: unknown };
+  more.onconnection = model.onconnection;
+  (more as unknown as Record<symbol, unknown>)[owner] = model[owner];
+  return more.listen(backlog);
+}
+
+/** Sends at once what Node would keep back for as long as a handle that was sent before waits to be acknowledged. */
+export function sendPastHandles(send: () => void): void {
+  const sender = process as unknown as { _handleQueue?: unknown };
+  const queue = sender._handleQueue;
+  sender._handleQueue = null;
+  send();
+  sender._handleQueue = queue;
+}
+
+function ownerSymbol(handle: object): symbol | undefined {
+  return Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === "owner_symbol");
+}

@@ -1,0 +1,40 @@
+// Whether what internals.ts leans on works on this Node and this machine: two bound sockets on one port, both accepted from by one server.
+// Runs in the master, at start.
+import net from "node:net";
+import { HandleGroup } from "./handle-group.ts";
+import { bindHandle, handIn, type TcpHandle } from "./internals.ts";
+
+/** @returns null, or what does not work */
+export async function selfTest(): Promise<string | null> {
+  const server = net.createServer((socket) => socket.end());
+  const handles: TcpHandle[] = [];
+  try {
+    const first = bindHandle("127.0.0.1", 0);
+    if (typeof first === "number") return `binding gives ${first}`;
+    handles.push(first);
+    const name: { port?: number } = {};
+    first.getsockname(name);
+    const second = bindHandle("127.0.0.1", name.port ?? 0);
+    if (typeof second === "number") return `binding the same port again gives ${second}`;
+    handles.push(second);
+    const group = new HandleGroup();
+    for (const [queue, handle] of handles.entries()) group.add(queue, handle);
+    const options = { port: name.port };
+    handIn(options, group);
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options, resolve));
+    if (!group.isOpen) return "listen() does not use the handle that it is given";
+    // Only the second one accepts now: what arrives shows that it does.
+    group.remove(0);
+    await new Promise<void>((resolve, reject) => {
+      const socket = net.connect(name.port ?? 0, "127.0.0.1");
+      socket.setTimeout(1_000, () => reject(new Error("no connection arrives by the second handle")));
+      socket.once("error", reject).once("end", resolve).resume();
+    });
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    for (const handle of handles) handle.close();
+    server.close();
+  }
+}

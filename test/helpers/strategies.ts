@@ -1,0 +1,84 @@
+// What the tests of listening have in common: every strategy on a declared and on an undeclared port, and waiting for a whole service.
+
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ask } from "./load.ts";
+import { type Service, type ServiceOptions, startService } from "./service.ts";
+import { until } from "./until.ts";
+
+export interface Ground {
+  readonly listen: "paired" | "per-worker" | "shared" | "round-robin";
+  readonly declared: boolean;
+  readonly name: string;
+}
+
+export const STRATEGIES: readonly Ground["listen"][] = ["paired", "per-worker", "shared", "round-robin"];
+
+export const GROUNDS: readonly Ground[] = STRATEGIES.flatMap((listen) =>
+  [true, false].map((declared) => ({ listen, declared, name: `${listen}, ${declared ? "declared" : "undeclared"}` })),
+);
+
+/** A service with listen-http.mjs that stops fast. */
+export function startListening(
+  t: TestContext,
+  { listen, declared }: Pick<Ground, "listen" | "declared">,
+  { flags = [], ...options }: Partial<ServiceOptions> = {},
+): Promise<Service> {
+  const own = ["--listen", listen, "--drain-idle", "200ms", "--stop-timeout", "5s", "--backoff-delay", "100ms"];
+  return startService(t, { app: "listen-http.mjs", workers: 3, declared, flags: [...own, ...flags], ...options });
+}
+
+/** Every slot has one ready worker of the generation, and nothing drains any more. */
+export async function untilWhole(service: Service, generation: number, workers: number): Promise<void> {
+  await until(`${workers} workers of generation ${generation} run alone`, async () => {
+    const status = await service.status();
+    const isAlone = status.workers.length === workers && status.workers.every(({ processes }) => processes.length === 1);
+    return status.generation === generation && !status.reloading && status.workersReady === workers && isAlone;
+  });
+}
+
+/** Asks on new connections until so many slots have answered. */
+export async function untilAllAnswer(service: Service, workers: number): Promise<void> {
+  const slots = new Set<number>();
+  await until(`all of ${workers} slots answer`, async () => {
+    const { slot } = JSON.parse((await ask(service.url("/"))).body) as { slot: number };
+    return slots.add(slot).size === workers;
+  });
+}
+
+export interface Watched {
+  readonly succeeded: () => number;
+  readonly failures: () => readonly string[];
+  readonly slowestMs: () => number;
+  stop(): Promise<void>;
+}
+
+/** Clients with a new connection for each request, which note how long each took and which of them failed. */
+export function watchRequests(t: TestContext, url: string, clients: number): Watched {
+  const failures: string[] = [];
+  let succeeded = 0;
+  let slowestMs = 0;
+  let running = true;
+  t.after(() => (running = false));
+  const client = async (): Promise<void> => {
+    while (running) {
+      const startedAt = performance.now();
+      await ask(url).then(
+        ({ status }) => (status === 200 ? succeeded++ : failures.push(`status ${status}`)),
+        (error: NodeJS.ErrnoException) => failures.push(`${error.code ?? ""} ${error.message}`),
+      );
+      slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+      await sleep(2);
+    }
+  };
+  const all = Array.from({ length: clients }, client);
+  return {
+    succeeded: () => succeeded,
+    failures: () => failures,
+    slowestMs: () => slowestMs,
+    stop: async () => {
+      running = false;
+      await Promise.all(all);
+    },
+  };
+}

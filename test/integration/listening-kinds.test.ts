@@ -1,0 +1,90 @@
+// Servers of every kind on held sockets: http, https, HTTP/2, raw TCP and an upgraded connection; all workers serve, and a reload cuts nobody off.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import http2 from "node:http2";
+import https from "node:https";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, type TestContext, test } from "node:test";
+import { ask } from "../helpers/load.ts";
+import { freePort } from "../helpers/ports.ts";
+import { startListening, untilWhole } from "../helpers/strategies.ts";
+import { until } from "../helpers/until.ts";
+
+const WORKERS = 2;
+const HAS_OPENSSL = spawnSync("openssl", ["version"]).error === undefined;
+
+/** Each asks on a connection of its own and gives the slot that answered. */
+const CLIENTS = {
+  http: async (port: number) => (await ask(`http://127.0.0.1:${port}/`)).body,
+  https: (port: number) =>
+    new Promise<string>((resolve, reject) => {
+      const request = https.get({ port, host: "127.0.0.1", agent: false, rejectUnauthorized: false });
+      request.on("response", (response) => void text(response).then(resolve, reject)).on("error", reject);
+    }),
+  h2c: async (port: number) => {
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    session.on("error", () => {});
+    try {
+      return await text(session.request({ ":path": "/" }));
+    } finally {
+      session.destroy();
+    }
+  },
+  net: (port: number) => text(net.connect(port, "127.0.0.1")),
+} as const;
+
+function certificate(t: TestContext): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const what = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2"];
+  execFileSync("openssl", ["req", "-x509", ...what, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  return { TLS_KEY: key, TLS_CERT: cert };
+}
+
+describe("all workers serve", { concurrency: 2 }, () => {
+  for (const [kind, client] of Object.entries(CLIENTS)) {
+    for (const declared of [true, false]) {
+      const skip = kind === "https" && !HAS_OPENSSL && "needs openssl";
+      test(`${kind}, ${declared ? "declared" : "undeclared"}`, { skip }, async (t) => {
+        const port = await freePort();
+        const env = { KINDS: JSON.stringify({ [kind]: port }), ...(kind === "https" ? certificate(t) : {}) };
+        const flags = declared ? ["--port", String(port)] : [];
+        const options = { workers: WORKERS, app: "listen-kinds.mjs", env, flags };
+        const service = await startListening(t, { listen: "paired", declared: false }, options);
+        await service.untilReady();
+        for (let generation = 1; generation <= 2; generation++) {
+          if (generation > 1) service.signal("SIGHUP");
+          await untilWhole(service, generation, WORKERS);
+          const slots = new Set<string>();
+          await until("every slot has answered", async () => slots.add(await client(port)).size === WORKERS);
+          assert.deepEqual([...slots].sort(), ["0", "1"]);
+        }
+      });
+    }
+  }
+
+  test("an upgraded connection: lives on through a reload of its worker, and is cut at the deadline", async (t) => {
+    const port = await freePort();
+    const env = { KINDS: JSON.stringify({ upgrade: port }) };
+    const flags = ["--port", String(port), "--stop-timeout", "3s"];
+    const service = await startListening(t, { listen: "paired", declared: false }, { workers: 1, app: "listen-kinds.mjs", env, flags });
+    await service.untilReady();
+    const socket = net.connect(port, "127.0.0.1");
+    let received = "";
+    socket.on("error", () => {}).on("data", (chunk: Buffer) => (received += chunk.toString()));
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    await until("it is upgraded", () => received.includes("101 Switching"));
+    const closed = once(socket, "close");
+    service.signal("SIGHUP");
+    await until("the successor serves", async () => (await service.status()).generation === 2 && !(await service.status()).reloading);
+    socket.write("still there");
+    await until("the old worker echoes", () => received.endsWith("still there"));
+    await closed;
+  });
+});

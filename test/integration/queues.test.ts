@@ -1,0 +1,105 @@
+// Every queue has somebody who accepts from it, as slots come and go: seen in the kernel, by which process has which socket.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { listenersOf, socketsOf } from "../helpers/listeners.ts";
+import { ask } from "../helpers/load.ts";
+import { kill } from "../helpers/processes.ts";
+import type { Service } from "../helpers/service.ts";
+import { startListening, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
+import { until } from "../helpers/until.ts";
+
+/** For each socket of the port, the slots whose ready worker has it; in the order in which the sockets were made, one string for each. */
+async function holders(service: Service): Promise<readonly string[]> {
+  const ready = (await service.status()).workers.flatMap(({ slot, processes }) =>
+    processes.filter(({ state }) => state === "ready").map(({ pid }) => ({ slot, sockets: socketsOf(pid as number) })),
+  );
+  const inodes = listenersOf(service.appPort).map(({ inode }) => inode);
+  return inodes
+    .sort((a, b) => Number(a) - Number(b))
+    .map((inode) =>
+      ready
+        .filter(({ sockets }) => sockets.has(inode))
+        .map(({ slot }) => slot)
+        .join(" and "),
+    );
+}
+
+async function untilHeldBy(service: Service, expected: readonly string[]): Promise<void> {
+  let last: readonly string[] = [];
+  await until(`the queues belong to ${expected.join(", ")}`, async () => {
+    last = await holders(service);
+    return last.join() === expected.join();
+  }).catch((error: Error) => assert.deepEqual(last, expected, error.message));
+}
+
+const PAIRS = ["0 and 3", "0 and 1", "1 and 2", "2 and 3"];
+
+describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "needs /proc" }, () => {
+  test("paired: another worker adopts a queue that has lost both of its own, and gives it back", async (t) => {
+    const flags = ["--backoff-delay", "3s"];
+    const service = await startListening(t, { listen: "paired", declared: true }, { workers: 4, flags });
+    await service.untilReady();
+    await untilHeldBy(service, PAIRS);
+    for (let deaths = 0; deaths < 2; deaths++) {
+      await untilWhole(service, 1, 4);
+      const pids = await service.workerPids();
+      for (const slot of [0, 3]) kill(pids[slot] as number);
+      await until("the master knows", async () => (await service.workerPids()).filter((pid) => pids.includes(pid)).length === 2);
+    }
+    // Slots 0 and 3 rest: the queue of slot 0 is adopted, the others have one worker left.
+    await untilHeldBy(service, ["1", "1", "1 and 2", "2"]);
+    await untilHeldBy(service, PAIRS);
+    await untilAllAnswer(service, 4);
+  });
+
+  test("per-worker: a queue is adopted while its worker is away, and given back", async (t) => {
+    const service = await startListening(t, { listen: "per-worker", declared: true }, { workers: 2, flags: ["--backoff-delay", "3s"] });
+    await service.untilReady();
+    await untilHeldBy(service, ["0", "1"]);
+    for (let deaths = 0; deaths < 2; deaths++) {
+      await untilWhole(service, 1, 2);
+      const [pid] = await service.workerPids();
+      kill(pid as number);
+      await until("the master knows", async () => !(await service.workerPids()).includes(pid as number));
+    }
+    await untilHeldBy(service, ["1", "1"]);
+    await untilHeldBy(service, ["0", "1"]);
+  });
+
+  for (const declared of [true, false]) {
+    test(`paired, ${declared ? "declared" : "undeclared"}: scaling moves them, and never leaves one to nobody`, async (t) => {
+      const service = await startListening(t, { listen: "paired", declared }, { workers: 1 });
+      await service.untilReady();
+      await untilHeldBy(service, ["0"]);
+      for (let workers = 2; workers <= 4; workers++) {
+        service.signal("SIGTTIN");
+        await untilWhole(service, 1, workers);
+      }
+      await until("each of 4 queues has its pair", async () => {
+        const held = await holders(service);
+        return held.length === 4 && [...held].sort().join() === [...PAIRS].sort().join();
+      });
+      for (let workers = 3; workers >= 1; workers--) {
+        service.signal("SIGTTOU");
+        await untilWhole(service, 1, workers);
+      }
+      await untilHeldBy(service, ["0", "0", "0", "0"]);
+      assert.equal((await ask(service.url("/"))).status, 200);
+    });
+
+    test(`an app that looks whether its port is free first, ${declared ? "declared" : "undeclared"}: has all of its queues`, async (t) => {
+      const service = await startListening(t, { listen: "paired", declared }, { workers: 3, app: "listen-reopens.mjs" });
+      await service.untilReady();
+      await until("every queue has a worker", async () => (await holders(service)).every((slots) => slots !== ""));
+      await untilAllAnswer(service, 3);
+      const load = watchRequests(t, service.url("/"), 4);
+      await until("the load runs", () => load.succeeded() > 50);
+      service.signal("SIGHUP");
+      await untilWhole(service, 2, 3);
+      await load.stop();
+      assert.deepEqual(load.failures(), []);
+      assert.ok((await holders(service)).every((slots) => slots !== ""));
+      await untilAllAnswer(service, 3);
+    });
+  }
+});
