@@ -115,9 +115,12 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     metrics: async () => (await get(metricsPort, "/metrics")).text(),
     metric: async (name) => readMetric(await (await get(metricsPort, "/metrics")).text(), name),
     untilReady: async () => {
-      await until(`the service is ready\n${output}`, async () => {
-        if (child.exitCode !== null) throw new Error(`it exited with code ${child.exitCode}:\n${output}`);
-        return (await service.probe("ready")) === 200;
+      const ready = until("the service is ready", async () => (await service.probe("ready")) === 200, DEADLINE_MS * 2);
+      const early = ended.then(({ code }) => {
+        throw new Error(`it exited with code ${code} before it was ready`);
+      });
+      await Promise.race([ready, early]).catch((error: Error) => {
+        throw new Error(`${error.message}\n${output}`);
       });
     },
     workerPids: async () =>

@@ -105,7 +105,11 @@ describe("restarts", { concurrency: 2 }, () => {
     await Promise.all([replaced(service, 0, first), replaced(service, 1, second)]);
     assert.equal(await (await slow).text(), "slow");
     await until("both old ones are gone", () => !isAlive(first) && !isAlive(second));
-    assert.equal(await service.metric('rollcall_process_exits_total{role="worker",outcome="crash"}'), 2);
+    // The process is gone a moment before the master hears of it.
+    await until(
+      "both are counted",
+      async () => (await service.metric('rollcall_process_exits_total{role="worker",outcome="crash"}')) === 2,
+    );
     assert.ok(service.hasLogged(/^worker 0: Error: thrown once/));
   });
 
