@@ -1,7 +1,7 @@
 // The rolling reload: one generation replaces another slot by slot, successor first; a bad generation never replaces a good one. Pure.
 import { drainLife } from "./lives.ts";
 import { isHolding, readyLife } from "./select.ts";
-import type { Life, Slot, State } from "./state.ts";
+import type { Life, Rollout, Slot, State } from "./state.ts";
 import { called, log, type Turn, tally } from "./turn.ts";
 
 /** Starts a reload, or queues one behind the running one: any number of requests meanwhile are one. */
@@ -52,27 +52,27 @@ export function continueRollout(turn: Turn): void {
     const life = readyLife(slot);
     return life !== null && life.generation >= rollout.generation && !isBehind(slot, rollout.generation);
   });
-  if (finished) endRollout(turn, "success", rollout.queued);
+  if (finished) endRollout(turn, rollout, null);
 }
 
 /** A worker of the new generation that fails, before it was ready or after, ends the reload: the old workers stay, other successors go. */
 export function abortRollout(turn: Turn, slot: Slot, life: Life): void {
   const { rollout } = turn.state;
   if (rollout === null || slot.role !== "worker" || life.generation < rollout.generation) return;
-  log(turn, "error", `reload aborted: ${called(slot)} of generation ${life.generation} failed; the old workers keep serving`, {
-    generation: life.generation,
-  });
+  const why = `${called(slot)} of generation ${life.generation} failed`;
+  log(turn, "error", `reload aborted: ${why}; the old workers keep serving`, { generation: life.generation });
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
   for (const other of turn.state.workers) {
     if (!isBehind(other, rollout.generation)) continue;
     for (const successor of other.lives)
       if (successor.generation >= rollout.generation) drainLife(turn, "worker", successor.id, "reload", deadlineAt);
   }
-  endRollout(turn, "failure", rollout.queued);
+  endRollout(turn, rollout, why);
 }
 
-function endRollout(turn: Turn, result: "success" | "failure", queued: boolean): void {
-  turn.state = { ...turn.state, rollout: null };
+function endRollout(turn: Turn, { generation, queued }: Rollout, why: string | null): void {
+  const result = why === null ? "success" : "failure";
+  turn.state = { ...turn.state, rollout: null, lastRollout: { generation, result, why } };
   tally(turn, { metric: "reloads", result });
   if (result === "success")
     log(turn, "info", `reload done: every worker runs generation ${turn.state.generation}`, { generation: turn.state.generation });

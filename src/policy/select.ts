@@ -44,7 +44,7 @@ export function countResponsiveWorkers(state: State, now: number): number {
 
 /** Readiness: event-driven, not sampled. */
 export function isReady(state: State, now: number): boolean {
-  if (state.phase !== "running" || state.stop !== null) return false;
+  if (state.phase !== "running" || state.stop !== null || state.maintenance) return false;
   if (countReadyWorkers(state) < Math.min(state.settings.minReady, state.workersTarget)) return false;
   const { agent } = state;
   if (agent === null || readyLife(agent) !== null) return true;

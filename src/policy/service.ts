@@ -6,8 +6,8 @@ import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
 import { abortRollout, beginReload } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
-import type { Event, Life, Moment, Settings, Signal, Slot, State, Step } from "./state.ts";
-import { beginStop, continueStop, giveUpAt, onStopSignal } from "./stopping.ts";
+import type { Event, Life, Moment, Order, Settings, Signal, Slot, State, Step } from "./state.ts";
+import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
 import { beginTurn, log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** The clock ticks at least this often, so that a longer gap between two steps means that the master itself was suspended. */
@@ -31,6 +31,8 @@ export function initialState(settings: Settings, now: number): State {
     retired: [],
     rollCall: { nextAt: null, lastAt: now, strikes: 0, raisedAt: null, absentSince: now, absentMs: 0 },
     rollout: null,
+    lastRollout: null,
+    maintenance: false,
     stop: null,
   };
 }
@@ -84,6 +86,8 @@ function happen(turn: Turn, event: Event): void {
       return takeRollCall(turn);
     case "signalled":
       return onSignal(turn, event.signal);
+    case "ordered":
+      return onOrder(turn, event.order);
     case "forked":
       return onForked(turn, event.life, event.pid);
     case "readied":
@@ -127,6 +131,34 @@ function onSignal(turn: Turn, signal: Signal): void {
     default:
       signal satisfies never;
   }
+}
+
+function onOrder(turn: Turn, order: Order): void {
+  switch (order.kind) {
+    case "reload":
+      return beginReload(turn);
+    case "restart":
+      return;
+    case "scale":
+      return scaleTo(turn, order.workers);
+    case "maintain":
+      return maintain(turn, order.on);
+    case "stop":
+      return onStopOrder(turn, order.fast);
+    default:
+      order satisfies never;
+  }
+}
+
+/** Takes the service out of its balancer, or back in, and touches nothing else. */
+function maintain(turn: Turn, on: boolean): void {
+  if (turn.state.maintenance === on) return;
+  turn.state = { ...turn.state, maintenance: on };
+  log(
+    turn,
+    "info",
+    on ? "drained: readiness is false until it is taken back; workers keep serving" : "undrained: readiness follows the workers again",
+  );
 }
 
 /** What an end means for the service: a failed start, an aborted reload, or perhaps a crash loop. */

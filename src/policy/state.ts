@@ -135,6 +135,14 @@ export interface Rollout {
   readonly queued: boolean;
 }
 
+/** How the last reload ended, for whoever asked for it. */
+export interface RolloutOutcome {
+  readonly generation: number;
+  readonly result: "success" | "failure";
+  /** Why it failed, as a sentence; null after a success. */
+  readonly why: string | null;
+}
+
 export interface Stop {
   readonly reason: ExitReason;
   readonly stage: "delaying" | "workers" | "agent" | "finished";
@@ -163,16 +171,28 @@ export interface State {
   readonly retired: readonly Slot[];
   readonly rollCall: RollCall;
   readonly rollout: Rollout | null;
+  readonly lastRollout: RolloutOutcome | null;
+  /** Readiness is false on purpose, until it is taken back. */
+  readonly maintenance: boolean;
   readonly stop: Stop | null;
 }
 
 export type StopSignal = "SIGTERM" | "SIGINT" | "SIGQUIT";
 export type Signal = StopSignal | "SIGHUP" | "SIGTTIN" | "SIGTTOU" | "SIGUSR2";
 
-/** Past facts, from signals, children and the clock. */
+/** What an operator asks for through the control socket. */
+export type Order =
+  | { readonly kind: "reload" /** Replaces the agent first. */; readonly agent: boolean }
+  | { readonly kind: "restart"; readonly role: Role; readonly slot: number }
+  | { readonly kind: "scale"; readonly workers: number }
+  | { readonly kind: "maintain"; readonly on: boolean }
+  | { readonly kind: "stop"; readonly fast: boolean };
+
+/** Past facts, from signals, operators, children and the clock. */
 export type Event =
   | { readonly type: "clock" }
   | { readonly type: "signalled"; readonly signal: Signal }
+  | { readonly type: "ordered"; readonly order: Order }
   | { readonly type: "forked"; readonly life: number; readonly pid: number }
   | { readonly type: "readied"; readonly life: number }
   | { readonly type: "beat"; readonly life: number; readonly sample: Sample }

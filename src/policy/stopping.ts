@@ -51,7 +51,18 @@ export function onStopSignal(turn: Turn, signal: StopSignal): void {
     turn.state = { ...turn.state, stop: { ...stop, firstSignalAt: turn.now } };
     return;
   }
-  if (stop.fastSignal !== null || turn.now - stop.firstSignalAt < ECHO_MS) return;
+  if (turn.now - stop.firstSignalAt < ECHO_MS) return;
+  hurry(turn, stop, signal);
+}
+
+/** An operator's stop: as the first signal would, and, if it is to be fast, as a second one right behind it. */
+export function onStopOrder(turn: Turn, fast: boolean): void {
+  beginStop(turn, "ok", "SIGTERM");
+  if (fast && turn.state.stop !== null) hurry(turn, turn.state.stop, "SIGTERM");
+}
+
+function hurry(turn: Turn, stop: Stop, signal: StopSignal): void {
+  if (stop.fastSignal !== null) return;
   const deadlineAt = Math.min(stop.deadlineAt, turn.now + FAST_STOP_MS);
   turn.state = { ...turn.state, stop: { ...stop, fastSignal: signal, delayUntil: turn.now, deadlineAt } };
   log(turn, "warn", `second ${signal}: fast stop, what is left in ${FAST_STOP_MS} ms is killed`, { signal });
