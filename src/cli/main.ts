@@ -15,7 +15,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   if (command === "run" && !asksHelp && !asksVersion) return (await import("./run.ts")).run(rest);
   releaseSignals();
   if (asksHelp) return (await import("./help.ts")).help();
-  if (asksVersion) return void console.log((await import("../version.ts")).readVersion());
+  if (asksVersion) return void console.log((await import("../package/version.ts")).readVersion());
   if (command === "health") return (await import("./health.ts")).health(rest);
   return (await import("./config.ts")).config(rest);
 }

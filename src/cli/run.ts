@@ -1,4 +1,5 @@
 // `rollcall [run]`: the service in the foreground, the container's ENTRYPOINT.
+import { isatty } from "node:tty";
 import { resolveConfig } from "../config/resolve.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { takeSignals } from "../system/signals.ts";
@@ -9,23 +10,23 @@ export async function run(argv: readonly string[]): Promise<void> {
   takeSignals((signal) => {
     if (signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGQUIT") process.exit(EXIT_CODES.ok);
   });
-  const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: process.stdout.isTTY === true });
+  const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: isatty(1) });
   if (!resolved.ok) {
     reportProblems(resolved.problems);
     process.exit(EXIT_CODES.usage);
   }
   const { config, file } = resolved;
-  const [{ openLog }, { realWorld }, { runService }] = await Promise.all([
+  const [{ prepareLog }, { realWorld }, { runService }] = await Promise.all([
     import("../log.ts"),
     import("../system/world.ts"),
     import("../master/service.ts"),
   ]);
-  const log = await openLog(config);
+  const log = prepareLog(config);
   try {
     await runService({ config, configFile: file, log, world: realWorld });
   } catch (error) {
     const { message, fields, exitCode } = explainFailure(error);
-    log.logger.fatal(fields, message);
+    log.write({ level: "fatal", fields, message });
     await log.end();
     process.exit(exitCode);
   }

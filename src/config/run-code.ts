@@ -2,14 +2,12 @@
 // Its one rule: the master runs no user code, and waits no longer than the deadline.
 
 import { spawn } from "node:child_process";
-import { extname } from "node:path";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { ownFile } from "../package/own-file.ts";
 
 export type CodeResult = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
-/** The child's own file is TypeScript where the sources run unbuilt, JavaScript in the package. */
-const CHILD = fileURLToPath(new URL(`./config-child${extname(import.meta.url)}`, import.meta.url));
+const CHILD: string = ownFile("config/config-child", ".js");
 
 /** The default export of `path`, or what kept it from us, in words that fit behind the file's name. */
 export function runConfigCode(path: string, cwd: string, env: NodeJS.ProcessEnv, deadlineMs: number): Promise<CodeResult> {

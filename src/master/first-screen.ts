@@ -1,23 +1,16 @@
 // The first lines of a start: what runs where, and how the sizes came about.
 import { relative } from "node:path";
+import type { Line } from "../log.ts";
+import type { DeskPorts } from "./desk.ts";
 import type { Plan } from "./plan.ts";
-
-/** A line for the log. */
-export interface Line {
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
 
 interface Facts {
   readonly plan: Plan;
   readonly version: string;
   readonly configFile: string | null;
-  readonly probesPort: number;
-  readonly metricsPort: number;
 }
 
-export function firstScreen({ plan, version, configFile, probesPort, metricsPort }: Facts): readonly Line[] {
+export function firstScreen({ plan, version, configFile }: Facts): readonly Line[] {
   const { config, sizing } = plan;
   const workers = `${sizing.workers} ${sizing.workers === 1 ? "worker" : "workers"} (${sizing.workersFrom}, ${sizing.cpusFrom})`;
   const heap = sizing.heapMiB === null ? "" : `, ${sizing.heapMiB} MiB of heap each`;
@@ -36,13 +29,14 @@ export function firstScreen({ plan, version, configFile, probesPort, metricsPort
         configFile,
       },
     },
-    {
-      level: "info",
-      message: `probes on http://0.0.0.0:${probesPort}/{live,ready,health}, metrics on http://${urlHost(config.metricsHost)}:${metricsPort}/{metrics,status}`,
-      fields: { probesPort, metricsPort },
-    },
     ...sizing.notes.map((note): Line => ({ level: "warn", message: note, fields: {} })),
   ];
+}
+
+/** Where to ask, once the ports are open. */
+export function describeDesk({ probesPort, metricsPort }: DeskPorts, metricsHost: string | null): Line {
+  const message = `probes on http://0.0.0.0:${probesPort}/{live,ready,health}, metrics on http://${urlHost(metricsHost)}:${metricsPort}/{metrics,status}`;
+  return { level: "info", message, fields: { probesPort, metricsPort } };
 }
 
 /** "http://localhost:3000" for a person to click; a path for a unix socket. */

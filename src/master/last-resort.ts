@@ -26,7 +26,7 @@ export function prepareLastResort({ pidFile, children, log, world, fail }: Parts
     log.flush();
   });
   process.on("uncaughtException", (error) => {
-    log.logger.fatal({ err: error }, `Cannot go on: unexpected error in the master: ${error.message}`);
+    log.write({ level: "fatal", fields: { err: error }, message: `Cannot go on: unexpected error in the master: ${error.message}` });
     if (!fail()) world.exit(1);
   });
 }

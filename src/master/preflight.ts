@@ -1,8 +1,10 @@
-// Before anything is forked: are the ports free? Declared ports are never moved; a taken one is an error that names its holder where it can.
-import { createServer } from "node:net";
-import { detectPort } from "detect-port";
+// Before anything is forked: are the ports free? Declared ports are never moved; a taken one is an error that names its holder, and the next port
+// that is free, where it can.
+import { createServer, isIP } from "node:net";
+import { getSystemErrorName } from "node:util";
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
+import { bindHandle } from "../sockets/internals.ts";
 import { holderOf } from "../system/port-holder.ts";
 
 interface Wanted {
@@ -23,16 +25,21 @@ export async function checkPorts(config: Config): Promise<void> {
     { port: config.probesPort, host: "0.0.0.0", what: "the probes", option: "--probes-port" },
     { port: config.metricsPort, host: config.metricsHost, what: "the metrics", option: "--metrics-port" },
   ];
-  for (const one of wanted) if (one.port !== 0) await checkPort(one);
+  const checks = await Promise.allSettled(wanted.filter(({ port }) => port !== 0).map(checkPort));
+  // The first in this order, not in time.
+  for (const check of checks) if (check.status === "rejected") throw check.reason;
 }
 
-/** The error for a port that somebody holds. */
-export function portConflict(port: number, what: string, option: string, cause?: unknown): ClusterError {
+/**
+ * The error for a port that somebody holds.
+ * @param free a port that could be taken instead
+ */
+export function portConflict(port: number, what: string, option: string, cause?: unknown, free: number | null = null): ClusterError {
   const holder = holderOf(port);
   const by = holder === null ? "another process" : `process ${holder.pid} (${holder.command})`;
   return new ClusterError(
     "ERR_PORT_CONFLICT",
-    `port ${port} for ${what} is taken by ${by}: stop it, or choose another port with ${option}`,
+    `port ${port} for ${what} is taken by ${by}: stop it, or choose another port with ${option}${free === null ? "" : ` (${free} is free)`}`,
     {
       name: "ClusterPortConflictError",
       reason: "port-conflict",
@@ -61,16 +68,34 @@ async function checkPort(wanted: Wanted): Promise<void> {
       },
     );
   }
-  // detect-port looks at every interface, where one bind sees only its own address; it answers with the next free port.
-  const free = await detectPort(host === null ? port : { port, hostname: host });
-  if (trouble !== null || free !== port) throw portConflict(port, what, option, trouble ?? undefined);
+  // On Linux a bind of all interfaces is refused wherever the port is taken. Elsewhere one address may be taken beside it: all are tried.
+  if (trouble === null && process.platform === "linux") return;
+  const free = await nextFree(port, host);
+  if (trouble !== null || free !== port) throw portConflict(port, what, option, trouble ?? undefined, free);
 }
 
-/** What the system says to a bind of exactly this address, or null. */
-function bindTrouble(port: number, host: string | null): Promise<NodeJS.ErrnoException | null> {
+/** The port itself, or the next one that is free. Loaded when it is needed: it takes a tenth of the whole start. */
+async function nextFree(port: number, host: string | null): Promise<number> {
+  const { detectPort } = await import("detect-port");
+  return detectPort(host === null ? port : { port, hostname: host });
+}
+
+/** What the system says to a bind of exactly this address, or null. A name takes a look-up; addresses are tried at once. */
+async function bindTrouble(port: number, host: string | null): Promise<NodeJS.ErrnoException | null> {
+  if (host !== null && isIP(host) === 0) return listenTrouble(port, host);
+  const handle = bindHandle(host, port, "alone");
+  if (typeof handle !== "number") {
+    handle.close();
+    return null;
+  }
+  const code = getSystemErrorName(handle);
+  return Object.assign(new Error(`bind ${code} ${host ?? "all interfaces"}:${port}`), { code, errno: handle, syscall: "bind" });
+}
+
+function listenTrouble(port: number, host: string): Promise<NodeJS.ErrnoException | null> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error) => resolve(error));
-    server.listen({ port, ...(host === null ? {} : { host }), exclusive: true }, () => server.close(() => resolve(null)));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
   });
 }

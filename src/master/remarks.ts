@@ -1,6 +1,6 @@
 // What children say beside the events of their lives, in words for the log. Pure text.
+import type { Line } from "../log.ts";
 import type { Remark } from "../process/children.ts";
-import type { Line } from "./first-screen.ts";
 import { describeAddress } from "./first-screen.ts";
 
 function count(amount: number, noun: string): string {

@@ -1,8 +1,8 @@
 // The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
-import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
-import { ClusterError } from "../errors.ts";
-import type { MasterLog } from "../log.ts";
+import type { ClusterError } from "../errors.ts";
+import type { Line, MasterLog } from "../log.ts";
+import { readVersion } from "../package/version.ts";
 import { findLife, isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
@@ -12,17 +12,17 @@ import { HeldSockets } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
-import { readVersion } from "../version.ts";
-import { openEndpoint } from "./endpoint.ts";
-import { describeAddress, firstScreen, type Line } from "./first-screen.ts";
+import { Desk } from "./desk.ts";
+import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
 import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Loop } from "./loop.ts";
-import { createMetrics } from "./metrics.ts";
 import { makePlan } from "./plan.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
-import { openProbes } from "./probes.ts";
 import { describeRemark } from "./remarks.ts";
+
+/** How long the log and the desk wait at most for the first child. */
+const DESK_AFTER_MS = 100;
 
 export interface ServiceInput {
   readonly config: Config;
@@ -36,29 +36,24 @@ export interface ServiceInput {
  * @throws ClusterError for what keeps it from starting: nothing has been forked then
  */
 export async function runService({ config, configFile, log, world }: ServiceInput): Promise<void> {
-  const { logger } = log;
   const startedAt = world.now();
   const version = readVersion();
   const { listening, warning } = await chooseListening(config);
-  const serviceName = randomUUID();
+  // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
+  const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
   const plan = makePlan(config, process.env, listening);
   const sockets = new HeldSockets(listening === null ? [] : config.ports, config.host, listening?.perSlot ?? true);
   for (const lock of takePorts(config, serviceName)) sockets.keep(lock);
   await checkPorts(config);
 
   const addresses = new Set<string>();
+  let bootSeen = (): void => {};
   const children = new Children(
     { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName },
-    { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark, onHandle, onReopened },
+    { onEvent, onRemark: remark, onHandle, onReopened },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
-  const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
-  const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
-  const endpoint = await openEndpoint(config.metricsPort, config.metricsHost, {
-    contentType: metrics.contentType,
-    metrics: () => metrics.render(),
-    status,
-  }).catch(explain(config.metricsPort, "the metrics", "--metrics-port"));
+  const desk = new Desk({ config, version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now(), status });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
@@ -72,10 +67,22 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       return true;
     },
   });
-  for (const line of firstScreen({ plan, version, configFile, probesPort: probes.port, metricsPort: endpoint.port })) write(line);
-  if (warning !== null) logger.warn({}, warning);
+  for (const line of firstScreen({ plan, version, configFile })) write(line);
+  if (warning !== null) write({ level: "warn", fields: {}, message: warning });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   loop.feed({ type: "clock" });
+  // The children have the processors first: what the log and the desk load takes about as long as a child's boot.
+  const isBooting = new Promise<void>((resolve) => (bootSeen = resolve));
+  const cancel = world.startTimer(DESK_AFTER_MS, bootSeen);
+  await isBooting;
+  cancel();
+  log.open();
+  await desk.open().then((ports) => ports !== null && write(describeDesk(ports, config.metricsHost)), refuse);
+
+  function onEvent(event: Event): void {
+    if (event.type === "readied" || event.type === "exited") bootSeen();
+    loop.feed(nameHolder(event));
+  }
 
   function perform(effect: Effect): void {
     switch (effect.type) {
@@ -100,19 +107,18 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       case "kill":
         return children.kill(effect.life);
       case "log":
-        return logger[effect.level](effect.fields, effect.message);
+        return write(effect);
       case "tally":
-        return metrics.tally(effect.tally);
+        return desk.tally(effect.tally);
       case "print-status":
-        return logger.info({ status: status() }, "status");
+        return write({ level: "info", fields: { status: status() }, message: "status" });
       case "announce-ready": {
         const readyMs = Math.round(world.now() - startedAt);
         const where = addresses.size === 0 ? "" : `: ${[...addresses].join(", ")}`;
-        return logger.info({ readyMs, addresses: [...addresses] }, `ready in ${readyMs} ms${where}`);
+        return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
       }
       case "exit":
-        endpoint.close();
-        probes.close();
+        desk.close();
         void log.end().then(() => world.exit(effect.code));
         return;
       default:
@@ -146,7 +152,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     } catch (error) {
       const { code, port } = error as { code: string; port: number };
       const failure = code === "EADDRINUSE" ? portConflict(port, "the app", "--port", error) : (error as Error);
-      logger.error({ err: error }, `${failure.name}: ${failure.message}`);
+      write({ level: "error", fields: { err: error }, message: `${failure.name}: ${failure.message}` });
       // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
       if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
     }
@@ -154,9 +160,15 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   function settled(state: State): void {
     const now = world.now();
-    probes.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
-      logger.error({ err: error }, `Cannot show the state on the probes port: ${error.message}`);
+    desk.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
+      write({ level: "error", fields: { err: error }, message: `Cannot show the state on the probes port: ${error.message}` });
     });
+  }
+
+  /** A port of the master's own cannot be opened after all: the children that were forked go, and the exit says why. */
+  function refuse(error: ClusterError): void {
+    write({ level: "fatal", fields: { error: error.name, code: error.code }, message: `${error.name}: ${error.message}` });
+    loop.feed({ type: "failed", reason: error.reason ?? "internal" });
   }
 
   /** A port that a worker finds taken at the start is told as one that the master finds so: with its holder. */
@@ -174,19 +186,11 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   function remark(said: Remark): void {
     if (said.type === "listening" && said.expected) addresses.add(describeAddress(said.address, said.port));
-    if (said.type === "cut") metrics.addCut(said.connections);
+    if (said.type === "cut") desk.addCut(said.connections);
     write(describeRemark(said, config.ports));
   }
 
-  function write({ level, fields, message }: Line): void {
-    logger[level](fields, message);
+  function write(line: Line): void {
+    log.write(line);
   }
-}
-
-/** A port that was free a moment ago may be taken now. */
-function explain(port: number, what: string, option: string): (error: NodeJS.ErrnoException) => never {
-  return (error) => {
-    if (error.code === "EADDRINUSE") throw portConflict(port, what, option, error);
-    throw new ClusterError("ERR_INTERNAL", `Cannot open port ${port} for ${what}: ${error.message}`, { reason: "internal", cause: error });
-  };
 }

@@ -3,11 +3,14 @@ import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
 import type { Config } from "../config/config.ts";
 import type { Assignment } from "../messenger/wire.ts";
+import { ownFile } from "../package/own-file.ts";
 import type { HeldSocket } from "../sockets/held.ts";
-import { ownFile } from "./own-file.ts";
 
 /** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
 const FIRST_FD = 4;
+
+/** The first thing that a child runs. */
+const PRELOAD: string = ownFile("runtime/preload", ".cjs");
 
 /** A worker's heartbeats come at least this often; a short heartbeat-timeout makes them come more often. */
 const HEARTBEAT_MS = 1_000;
@@ -59,7 +62,7 @@ function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
     ...heapFlags,
     ...config.nodeArgs,
     "--require",
-    ownFile("runtime/preload"),
+    PRELOAD,
     ...config.requires.flatMap((name) => ["--require", name]),
     ...config.imports.flatMap((name) => ["--import", name]),
   ];

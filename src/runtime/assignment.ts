@@ -1,6 +1,8 @@
 // What this child is: role, slot, generation and rules, handed down in one environment variable. Runs in a child.
-import { fileURLToPath } from "node:url";
 import type { Assignment } from "../messenger/wire.ts";
+
+/** Its own file: in the package this one is part of it. */
+const PRELOAD: string = import.meta.filename.replace(/assignment\.ts$/, "preload.ts");
 
 /**
  * Reads the assignment and takes it out of the environment, so that what the app spawns is not taken for a child of the master.
@@ -20,7 +22,6 @@ export function readAssignment(): Assignment | null {
 
 /** Takes the preload out of execArgv, which the app's own forks and threads inherit. */
 function forgetPreload(): void {
-  const preload = fileURLToPath(import.meta.url).replace(/assignment(\.[jt]s)$/, "preload$1");
-  const at = process.execArgv.indexOf(preload);
+  const at = process.execArgv.indexOf(PRELOAD);
   if (at > 0 && process.execArgv[at - 1] === "--require") process.execArgv.splice(at - 1, 2);
 }

@@ -160,7 +160,7 @@ export class HeldListening {
     const handle = bindHandle(host, port);
     if (typeof handle !== "number") return { handle, locks };
     for (const each of locks) each.close();
-    return null;
+    return handle === ADDRESS_IN_USE ? "taken" : null;
   }
 
   /** The master keeps the socket and the lock; a copy of the lock here would outlive it. A port that somebody else has is not ours to lock. */

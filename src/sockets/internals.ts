@@ -21,15 +21,27 @@ const UV_TCP_REUSEPORT = 2;
 type CreateHandle = (address: string, port: number, family: 4 | 6, fd: number, flags: number) => TcpHandle | number;
 
 /**
- * Binds a TCP socket with SO_REUSEPORT, without listening.
+ * Binds a TCP socket, without listening.
  * @param host null is all interfaces: dual stack, or IPv4 alone where IPv6 is off
+ * @param how "shared" sets SO_REUSEPORT, so that several can be bound to one port
  * @returns the handle, or a negative errno
  */
-export function bindHandle(host: string | null, port: number): TcpHandle | number {
+export function bindHandle(host: string | null, port: number, how: "shared" | "alone" = "shared"): TcpHandle | number {
+  const flags = how === "shared" ? UV_TCP_REUSEPORT : 0;
+  if (host !== null) return bindTo(host, port, net.isIPv4(host) ? 4 : 6, flags);
+  const dual = bindTo("::", port, 6, flags);
+  return typeof dual === "number" && dual !== -98 ? bindTo("0.0.0.0", port, 4, flags) : dual;
+}
+
+/** libuv keeps EADDRINUSE back until somebody asks. */
+function bindTo(address: string, port: number, family: 4 | 6, flags: number): TcpHandle | number {
   const create = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle;
-  if (host !== null) return create(host, port, net.isIPv6(host) ? 6 : 4, -1, UV_TCP_REUSEPORT);
-  const dual = create("::", port, 6, -1, UV_TCP_REUSEPORT);
-  return typeof dual === "number" && dual !== -98 ? create("0.0.0.0", port, 4, -1, UV_TCP_REUSEPORT) : dual;
+  const handle = create(address, port, family, -1, flags);
+  if (typeof handle === "number") return handle;
+  const errno = handle.getsockname({});
+  if (errno === 0) return handle;
+  handle.close();
+  return errno;
 }
 
 /**

@@ -163,7 +163,7 @@ describe("a taken port ends with 7, and its holder is named:", { concurrency: 2 
       assertOneLine(
         told,
         new RegExp(
-          `^ClusterPortConflictError: port ${port} for ${what} is taken by process ${process.pid} \\(node.*\\): stop it, or .*${option}$`,
+          `^ClusterPortConflictError: port ${port} for ${what} is taken by process ${process.pid} \\(node.*\\): stop it, or .*${option} \\(\\d+ is free\\)$`,
         ),
       );
     });

@@ -12,7 +12,8 @@ const MAX_LINES = 300;
 
 /** From the top down; what stands in one line is one layer. A name without a slash is a file of src/ itself. */
 const LAYERS: readonly (readonly string[])[] = [
-  ["errors.ts", "log.ts", "outlet.ts", "version.ts"],
+  ["package/"],
+  ["errors.ts", "log.ts", "outlet.ts"],
   ["config/"],
   ["policy/"],
   ["messenger/"],

@@ -1,0 +1,54 @@
+// Builds what is published into dist: the sources bundled (a service starts in half the time when Node opens ten files instead of eighty), and
+// their declarations. The preload is CommonJS: --require loads it several times faster than an ES module.
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, build, stop } from "esbuild-wasm";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+rmSync("dist", { recursive: true, force: true });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+
+const common: BuildOptions = {
+  bundle: true,
+  outdir: "dist",
+  outbase: "src",
+  platform: "node",
+  target: "node22.19",
+  packages: "external",
+  logLevel: "warning",
+};
+// One folder deep, as the sources are: what finds its own neighbours by import.meta.url finds them from a chunk too.
+await emit({ entryPoints: ["src/cli/rollcall.ts"], format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" });
+for (const entry of ["src/config/config-child.ts", "src/index.ts", "src/runtime/app.ts"])
+  await emit({ entryPoints: [entry], format: "esm" });
+await emit({
+  entryPoints: ["src/runtime/preload.ts"],
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  define: { "import.meta.filename": "__filename" },
+});
+chmodSync("dist/cli/rollcall.js", 0o755);
+await stop();
+
+async function emit(options: BuildOptions): Promise<void> {
+  const { outputFiles } = await build({ ...common, ...options, write: false });
+  for (const { path, text } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, withoutFacades(text));
+  }
+}
+
+/**
+ * Takes Node's own modules without their ES facades: making one reads every export, and so loads what Node would load later or never. `node:http`
+ * alone brings all of undici (25 ms, 7 MiB).
+ */
+function withoutFacades(text: string): string {
+  return text.replace(/^import (?:(\w+)|(?:(\w+), )?\{([^}]*)\}) from "(node:[\w/]+)";$/gm, (_, whole, also, names, id) => {
+    const module = `process.getBuiltinModule("${id}")`;
+    const lines: string[] = [whole, also].filter((name) => name !== undefined).map((name) => `const ${name} = ${module};`);
+    if (names !== undefined) lines.push(`const {${names.replaceAll(" as ", ": ")}} = ${module};`);
+    return lines.join("\n");
+  });
+}
