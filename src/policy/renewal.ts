@@ -18,9 +18,9 @@ export function noteLimits(turn: Turn, slot: Slot, life: Ready): void {
   const marked = putLife(turn, slot, { ...life, renewal: reached.reason });
   putSlot(turn, { ...marked, renewal: { failures, restUntil: turn.now + delayMs } });
   const fields = { ...naming(slot, life), reason: reached.reason, failures, delayMs };
-  if (!isHasty) return log(turn, "info", `${called(slot)} is recycled: it ${reached.words}`, fields);
+  if (!isHasty) return log(turn, "info", `${called(slot)} is to be recycled: it ${reached.words}`, fields);
   const ageSeconds = Math.round((turn.now - life.readyAt) / 1_000);
-  const when = delayMs > 0 ? `is recycled in ${delayMs} ms` : "is recycled";
+  const when = delayMs > 0 ? `is to be recycled in ${delayMs} ms` : "is to be recycled";
   log(
     turn,
     "warn",

@@ -31,7 +31,7 @@ describe("a worker over its limit", () => {
   it("serves until its successor is ready, then drains; the generation stays", () => {
     const story = lasting(new Story(MEMORY).boot()).beat(2, LARGE);
     assert.equal(story.picture, "agent ready, 0 ready+starting, 1 ready");
-    assert.ok(story.logged(/^worker 0 is recycled: it uses 300 MiB of memory, its limit is \d+ \(max-memory\)$/));
+    assert.ok(story.logged(/^worker 0 is to be recycled: it uses 300 MiB of memory, its limit is \d+ \(max-memory\)$/));
     story.ready();
     assert.equal(story.picture, "agent ready, 0 draining+ready, 1 ready");
     story.finishDrains();
