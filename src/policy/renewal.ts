@@ -7,7 +7,7 @@ import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
 /** At a heartbeat: a worker that has reached one of its limits is to be recycled. */
 export function noteLimits(turn: Turn, slot: Slot, life: Ready): void {
-  if (life.renewal !== null) return;
+  if (life.renewal !== null || turn.state.stop !== null) return;
   const reached = limitReached(life, turn.now);
   if (reached === null) return;
   const { backoff } = turn.state.settings;

@@ -17,13 +17,12 @@ export function nextSuccessors(state: State, now: number): readonly Outgoing[] {
   const { rollout, settings } = state;
   if (settings.surge === 0) return [];
   const lives = state.workers.flatMap((slot) => slot.lives);
-  const starting = lives.filter((life) => life.state === "starting" && isPlanned(life.reason)).length;
   const draining = lives.filter((life) => life.state === "draining");
   if (draining.some((life) => life.accepting)) return [];
   if (rollout !== null && lives.some((life) => isFailing(life, rollout.generation))) return [];
   // Only a reload replaces several at once. Every successor will set one more draining: at most one more than these drain at a time.
   const most = rollout === null ? 1 : settings.surge;
-  const room = Math.min(most, most + 1 - draining.length) - starting;
+  const room = Math.min(most, most + 1 - draining.length) - countIncoming(state);
   return outgoing(state, now)
     .filter(({ slot }) => !slot.lives.some((life) => life.state === "starting"))
     .slice(0, Math.max(0, room));
@@ -42,7 +41,7 @@ export function retirePredecessors(turn: Turn): void {
 
 /** Surge 0: one worker at a time leaves first, and the reconciliation starts its successor. */
 export function replaceInPlace(turn: Turn): void {
-  if (turn.state.settings.surge > 0) return;
+  if (turn.state.settings.surge > 0 || countIncoming(turn.state) > 0) return;
   const [next] = outgoing(turn.state, turn.now);
   if (next !== undefined) leave(turn, next.slot, next.life, next.reason);
 }
@@ -110,6 +109,11 @@ function outgoing(state: State, now: number): readonly Outgoing[] {
 
 function renewalOf(slot: Slot, life: Ready, now: number): StartReason | null {
   return now < slot.renewal.restUntil ? null : life.renewal;
+}
+
+/** Successors that are starting, whether their predecessor is still there or not. */
+function countIncoming(state: State): number {
+  return state.workers.flatMap((slot) => slot.lives).filter((life) => life.state === "starting" && isPlanned(life.reason)).length;
 }
 
 function isPlanned(reason: StartReason): boolean {

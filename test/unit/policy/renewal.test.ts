@@ -123,6 +123,7 @@ describe("one recycle at a time", () => {
       .signal("SIGTERM")
       .beat(2, LARGE);
     assert.equal(story.forks.length, 3);
+    assert.ok(!story.logged(/recycled/));
   });
 });
 

@@ -54,6 +54,15 @@ describe("a restart of a worker", () => {
     assert.deepEqual(reasons(story, "worker"), ["restart", "restart", "restart"]);
   });
 
+  it("of all of them goes one by one with surge 0, too", () => {
+    const story = new Story({ surge: 0, hasAgent: false }).boot();
+    for (const slot of [0, 1]) restart(story, "worker", slot);
+    assert.equal(story.pass(0).picture, "0 draining+starting, 1 ready");
+    story.behave(GOOD).ready().finishDrains().pass(5_000);
+    assert.equal(story.picture, "0 ready, 1 ready");
+    assert.deepEqual(reasons(story, "worker"), ["restart", "restart"]);
+  });
+
   it("in backoff starts it at once, its failures forgiven", () => {
     const story = new Story().boot();
     for (let times = 0; times < 4; times++) {
