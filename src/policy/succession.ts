@@ -41,7 +41,10 @@ export function retirePredecessors(turn: Turn): void {
 
 /** Surge 0: one worker at a time leaves first, and the reconciliation starts its successor. */
 export function replaceInPlace(turn: Turn): void {
-  if (turn.state.settings.surge > 0 || countIncoming(turn.state) > 0) return;
+  const { rollout, settings, workers } = turn.state;
+  if (settings.surge > 0 || countIncoming(turn.state) > 0) return;
+  // Outside a reload nothing hurries, and where there is no surge memory is short: who drains goes first.
+  if (rollout === null && workers.some((slot) => slot.lives.some((life) => life.state === "draining"))) return;
   const [next] = outgoing(turn.state, turn.now);
   if (next !== undefined) leave(turn, next.slot, next.life, next.reason);
 }

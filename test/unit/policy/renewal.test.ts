@@ -92,6 +92,15 @@ describe("one recycle at a time", () => {
     assert.equal(story.forks.length, 6);
   });
 
+  it("in place, when the last one is gone", () => {
+    const story = lasting(new Story({ ...MEMORY, surge: 0, hasAgent: false }).boot());
+    for (const life of [1, 2]) story.beat(life, LARGE);
+    story.pass(0).ready().pass(0);
+    assert.equal(story.picture, "0 draining+ready, 1 ready");
+    story.finishDrains();
+    assert.equal(story.pass(0).picture, "0 ready, 1 draining+starting");
+  });
+
   it("the oldest first: a slot that reaches its limit at every heartbeat does not keep the others waiting", () => {
     const story = new Story({ ...limits({ requests: 50 }), workerCount: 3, hasAgent: false }, GOOD).start().pass(500);
     story.says = () => ({ requests: 1_000 });
