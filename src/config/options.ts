@@ -167,6 +167,19 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: 10,
     meaning: "short lives in a row that make a slot crash-looping; when every slot is, or the agent: exit 6",
   },
+  agentGraceMs: {
+    name: "agent-grace",
+    kind: duration(0),
+    default: 10_000,
+    meaning: "how long the agent may be away before readiness turns false",
+  },
+  agentUncaught: {
+    name: "agent-uncaught",
+    kind: oneOf("<word>", "survive", "restart"),
+    default: "survive",
+    meaning: "an uncaught exception in the agent: survive (log it and live on) or restart",
+  },
+
   maxMemory: {
     name: "max-memory",
     group: "Recycling",
@@ -185,18 +198,6 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: orOff(duration(1_000)),
     default: "off",
     meaning: "a worker that has served so long is recycled",
-  },
-  agentGraceMs: {
-    name: "agent-grace",
-    kind: duration(0),
-    default: 10_000,
-    meaning: "how long the agent may be away before readiness turns false",
-  },
-  agentUncaught: {
-    name: "agent-uncaught",
-    kind: oneOf("<word>", "survive", "restart"),
-    default: "survive",
-    meaning: "an uncaught exception in the agent: survive (log it and live on) or restart",
   },
 
   probesPort: {
