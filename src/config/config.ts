@@ -13,6 +13,9 @@ export type ReadyWhen = "listening" | "loaded" | "message" | `/${string}`;
 /** How workers share a declared port. */
 export type ListenStrategy = "auto" | "paired" | "per-worker" | "shared" | "round-robin";
 
+/** How large a worker may grow before it is recycled: sized from its share of the container's memory, as large as it likes, or a size. */
+export type MemorySetting = { readonly kind: "auto" } | { readonly kind: "off" } | { readonly kind: "size"; readonly bytes: number };
+
 export interface Backoff {
   readonly delayMs: number;
   readonly factor: number;
@@ -49,6 +52,9 @@ export interface Config {
   readonly heartbeatTimeoutMs: number;
   readonly backoff: Backoff;
   readonly maxRestarts: number;
+  readonly maxMemory: MemorySetting;
+  readonly maxRequests: number | "off";
+  readonly maxLifetimeMs: number | "off";
   readonly minReady: number;
   readonly agentGraceMs: number;
   readonly agentUncaught: "survive" | "restart";

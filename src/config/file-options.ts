@@ -1,6 +1,9 @@
 // The type of a config file, for editors: the keys of the table in camelCase, with the forms that a file may write. Types only.
 // A test holds the keys to the table.
 
+/** `268435456` (bytes), `"256MiB"`, `"1.5GiB"`. */
+export type Size = number | string;
+
 /** `5000` (milliseconds), `"500ms"`, `"5s"`, `"2m"`, `"1h"`. */
 export type Duration = number | string;
 
@@ -41,6 +44,10 @@ export interface ConfigFileOptions {
     readonly jitter?: number | `${number}%`;
   };
   readonly maxRestarts?: number;
+  /** `"auto"` (default), `"off"`, or a size. */
+  readonly maxMemory?: Size | "auto" | "off";
+  readonly maxRequests?: number | "off";
+  readonly maxLifetime?: Duration | "off";
   readonly agentGrace?: Duration;
   readonly agentUncaught?: "survive" | "restart";
   readonly probesPort?: number;

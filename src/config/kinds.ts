@@ -1,8 +1,8 @@
 // The kinds of values that are Rollcall's own or made of several: workers, ready-when, lists, environment.
 // Runs in the master, at start only. Pure.
 
-import type { ReadyWhen, WorkersSetting } from "./config.ts";
-import { asNumber, asShare, formatShare, type Kind, type Parsed, right, wrong } from "./values.ts";
+import type { MemorySetting, ReadyWhen, WorkersSetting } from "./config.ts";
+import { asNumber, asShare, formatShare, type Kind, type Parsed, right, size, wrong } from "./values.ts";
 
 const MOST_WORKERS = 1_024;
 
@@ -22,6 +22,36 @@ export const workers: Kind<WorkersSetting> = {
     return setting.kind === "count" ? String(setting.count) : formatShare(setting.share);
   },
 };
+
+/** `auto`, `off`, or a size such as `512MiB`. */
+export const memory: Kind<MemorySetting> = {
+  placeholder: "<auto|off|size>",
+  parse(raw) {
+    if (raw === "auto" || raw === "off") return right({ kind: raw });
+    const parsed = size.parse(raw);
+    return parsed.ok
+      ? right({ kind: "size", bytes: parsed.value })
+      : wrong("auto, off, or a size from 1MiB, such as 512MiB", raw, ["auto", "off"]);
+  },
+  format(setting) {
+    return setting.kind === "size" ? size.format(setting.bytes) : setting.kind;
+  },
+};
+
+/** A value of another kind, or `off`. */
+export function orOff<V>(kind: Kind<V>): Kind<V | "off"> {
+  return {
+    placeholder: `<off|${kind.placeholder.replace(/[<>]/g, "")}>`,
+    parse(raw) {
+      if (raw === "off") return right("off");
+      const parsed = kind.parse(raw);
+      return parsed.ok ? parsed : { ok: false, problem: parsed.problem.replace(/^expected /, "expected off or ") };
+    },
+    format(value) {
+      return value === "off" ? "off" : kind.format(value);
+    },
+  };
+}
 
 const READY_WORDS: readonly ReadyWhen[] = ["listening", "loaded", "message"];
 

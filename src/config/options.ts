@@ -2,7 +2,7 @@
 // Runs in the master, at start only. Keyed by the place in Config, so that the compiler holds the two together.
 
 import type { Backoff, Config } from "./config.ts";
-import { environment, listOf, readyWhen, workers } from "./kinds.ts";
+import { environment, listOf, memory, orOff, readyWhen, workers } from "./kinds.ts";
 import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, wrong } from "./values.ts";
 
 /** What the options add up to, before paths are resolved and the backoff is nested. */
@@ -178,6 +178,26 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: oneOf("<word>", "survive", "restart"),
     default: "survive",
     meaning: "an uncaught exception in the agent: survive (log it and live on) or restart",
+  },
+
+  maxMemory: {
+    name: "max-memory",
+    group: "Recycling",
+    kind: memory,
+    default: { kind: "auto" },
+    meaning: "a worker that uses more is recycled; auto goes by its share of the container's memory; off, or a size such as 512MiB",
+  },
+  maxRequests: {
+    name: "max-requests",
+    kind: orOff(count(1, 1_000_000_000)),
+    default: "off",
+    meaning: "a worker that has had so many is recycled at its next heartbeat",
+  },
+  maxLifetimeMs: {
+    name: "max-lifetime",
+    kind: orOff(duration(1_000)),
+    default: "off",
+    meaning: "a worker that has served so long is recycled",
   },
 
   probesPort: {

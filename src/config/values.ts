@@ -37,6 +37,27 @@ export function duration(minMs: number): Kind<number> {
   };
 }
 
+const UNITS_BYTES: Readonly<Record<string, number>> = {
+  ...{ b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, kb: 1e3, mb: 1e6, gb: 1e9 },
+};
+
+/** Bytes from `256MiB`, `1.5GiB`, `500MB` (of 1,000,000 bytes) or, as Docker writes it, `256m`; a bare number is bytes. At least 1 MiB: less is a slip. */
+export const size: Kind<number> = {
+  placeholder: "<size>",
+  parse(raw) {
+    const match = /^(\d+(?:\.\d+)?|\.\d+)([a-z]+)?$/i.exec(asText(raw));
+    const unit = UNITS_BYTES[match?.[2]?.toLowerCase() ?? "b"];
+    if (match === null || unit === undefined) return wrong("a size such as 256MiB or 2GiB", raw);
+    const bytes = Math.round(Number(match[1]) * unit);
+    return bytes >= 2 ** 20 && Number.isSafeInteger(bytes) ? right(bytes) : wrong("a size from 1MiB", raw);
+  },
+  format(bytes) {
+    if (bytes % 2 ** 30 === 0) return `${bytes / 2 ** 30}GiB`;
+    return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}MiB` : `${bytes}B`;
+  },
+};
+
 /** A whole number in a closed range. */
 export function count(min: number, max: number): Kind<number> {
   return {

@@ -6,7 +6,10 @@ import { countProcesses, PROCESS_STATES, takeSnapshot } from "../policy/snapshot
 import type { Outcome, Role, Signal, StartReason, State, Tally } from "../policy/state.ts";
 import { addSlotMetrics } from "./slot-metrics.ts";
 
-const REASONS: readonly StartReason[] = ["boot", "crash", "reload", "scale", "unresponsive"];
+const REASONS: readonly StartReason[] = [
+  ...(["boot", "crash", "reload", "scale", "restart", "unresponsive"] as const),
+  ...(["recycle_memory", "recycle_requests", "recycle_lifetime"] as const),
+];
 const OUTCOMES: readonly Outcome[] = ["clean", "crash", "boot_failure", "killed", "oom"];
 const RESULTS = ["success", "failure"] as const;
 const SIGNALS: readonly Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2"];
@@ -123,7 +126,12 @@ function addServiceGauges(registry: Registry, source: MetricsSource, roles: read
   gauge("rollcall_state", "1 for the state that the service is in.", ["state"], (to, state) => {
     for (const name of SERVICE_STATES) to.set({ state: name }, serviceState(state) === name ? 1 : 0);
   });
-  gauge("rollcall_generation", "The newest generation.", [], (to, state) => to.set(state.generation));
+  gauge(
+    "rollcall_generation",
+    "The newest generation that a worker was ready in: not one that has yet to boot, or that could not. 0 before the first.",
+    [],
+    (to, state) => to.set(state.servedGeneration),
+  );
   gauge("rollcall_workers_target", "How many workers there should be.", [], (to, state) => to.set(state.workersTarget));
   gauge("rollcall_processes", "Processes by state; a slot without a process is in backoff.", ["role", "state"], (to, state) => {
     for (const role of roles) {

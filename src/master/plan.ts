@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import { cpusFrom } from "../config/environment.ts";
 import { ClusterError } from "../errors.ts";
 import { type Sizing, type SizingInput, sizeService } from "../policy/sizing.ts";
-import type { Settings } from "../policy/state.ts";
+import type { Limits, Settings } from "../policy/state.ts";
 import { readCgroup } from "../system/cgroup.ts";
 
 export type Sized = Extract<Sizing, { ok: true }>;
@@ -29,9 +29,14 @@ export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Sett
   return {
     config,
     sizing,
-    settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null, listening },
+    settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null, listening, limits: limitsOf(config, sizing) },
     heapFlags: heapFlags(sizing.heapMiB, env),
   };
+}
+
+function limitsOf({ maxRequests, maxLifetimeMs }: Config, { recycleBytes }: Sized): Limits {
+  const limit = (set: number | "off"): number | null => (set === "off" ? null : set);
+  return { residentBytes: recycleBytes, requests: limit(maxRequests), lifetimeMs: limit(maxLifetimeMs) };
 }
 
 function heapFlags(heapMiB: number | null, env: NodeJS.ProcessEnv): readonly string[] {
@@ -51,6 +56,7 @@ export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput
     declaredCpus: cpusFrom(env) ?? null,
     memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
     hasAgent: config.agent !== null,
+    maxMemory: config.maxMemory,
     userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env.NODE_OPTIONS ?? "").split(/\s+/)]),
   };
 }

@@ -1,7 +1,9 @@
 // A child's life: starting → ready → draining → killing → gone. Pure; every transition of one life is in this file.
 // A fact that comes late, in a state where it means nothing, changes nothing.
+
+import { noteFailedSuccessor, noteLimits } from "./renewal.ts";
 import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
-import { findLife, suspectAfterMs } from "./select.ts";
+import { findLife, hasPredecessor, suspectAfterMs } from "./select.ts";
 import type { DrainCause, Draining, Event, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./state.ts";
 import { awaited, called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
 
@@ -15,8 +17,11 @@ export function onReadied(turn: Turn, id: number): void {
   if (found?.life.state !== "starting") return;
   const { slot, life } = found;
   const bootSeconds = (turn.now - life.forkedAt) / 1_000;
-  const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false };
+  const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false, renewal: null };
   putLife(turn, slot, ready);
+  if (slot.role === "worker" && life.generation > turn.state.servedGeneration) {
+    turn.state = { ...turn.state, servedGeneration: life.generation };
+  }
   tally(turn, { metric: "boot-seconds", role: slot.role, value: bootSeconds });
   log(turn, "info", `${called(slot)} ready in ${Math.round(bootSeconds * 1_000)} ms, pid ${life.pid}`, {
     ...naming(slot, ready),
@@ -36,7 +41,8 @@ export function onBeat(turn: Turn, id: number, said: Sample): void {
     return;
   }
   if (life.suspected) log(turn, "info", `${called(slot)} answers again`, naming(slot, life));
-  putLife(turn, slot, { ...life, sample, lastSeenAt: turn.now, suspected: false });
+  const seen: Ready = { ...life, sample, lastSeenAt: turn.now, suspected: false };
+  noteLimits(turn, putLife(turn, slot, seen), seen);
 }
 
 /** An uncaught exception: a ready child drains itself and no longer holds its slot; a starting one is about to exit. */
@@ -96,7 +102,8 @@ export function onExited(turn: Turn, event: Extract<Event, { type: "exited" }>):
     endedCpuSeconds: slot.endedCpuSeconds + (life.sample?.cpuSeconds ?? 0),
   };
   // A life that was already drained or killed had its end noted when it stopped holding the slot.
-  putSlot(turn, countsAgainstSlot(life) ? noteEnd(rest, life, turn, "crash") : rest);
+  putSlot(turn, countsAgainstSlot(slot, life) ? noteEnd(rest, life, turn, "crash") : rest);
+  if (life.state === "starting") noteFailedSuccessor(turn, slot, life);
   return { slot, life, outcome };
 }
 
@@ -130,7 +137,8 @@ export function killLife(turn: Turn, id: number, cause: KillCause): void {
   const { slot, life } = found;
   const killing: Killing = { ...identity(life), state: "killing", readyAt: life.state === "starting" ? null : life.readyAt, cause };
   const next = putLife(turn, slot, killing);
-  if (countsAgainstSlot(life)) putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
+  if (countsAgainstSlot(slot, life)) putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
+  if (life.state === "starting") noteFailedSuccessor(turn, slot, life);
   if (turn.state.stop !== null) turn.state = { ...turn.state, stop: { ...turn.state.stop, forced: true } };
   turn.effects.push({ type: "kill", life: id });
 }
@@ -187,9 +195,11 @@ export function deadlineOf(life: Life, heartbeatTimeoutMs: number, suspectMs: nu
   }
 }
 
-/** Whether the unasked end of a life is its slot's failure. A bad generation is not: the old worker, which still serves, keeps its record. */
-function countsAgainstSlot(life: Life): boolean {
-  return life.state === "ready" || (life.state === "starting" && life.reason !== "reload");
+/** Whether the unasked end of a life is its slot's failure. A bad successor is not: the old worker, which still serves, keeps its record. */
+function countsAgainstSlot(slot: Slot, life: Life): boolean {
+  if (life.state !== "starting") return life.state === "ready";
+  // Even when its predecessor is gone, a bad generation is the reload's failure. One agent: it has no predecessor.
+  return life.reason === "reload" ? slot.role === "agent" : !hasPredecessor(slot, life);
 }
 
 /** An unasked end: counts the failure or forgets the old ones, and works out when and why the next life starts. */
@@ -216,8 +226,8 @@ function killSlackMs(budgetMs: number): number {
 }
 
 function identity(life: Life) {
-  const { id, pid, generation, reason, forkedAt, fault, sample, queues } = life;
-  return { id, pid, generation, reason, forkedAt, fault, sample, queues };
+  const { id, pid, generation, reason, forkedAt, fault, sample, queues, limits } = life;
+  return { id, pid, generation, reason, forkedAt, fault, sample, queues, limits };
 }
 
 function describeEnd(life: Life, event: Extract<Event, { type: "exited" }>, outcome: Outcome): string {

@@ -1,9 +1,11 @@
-// Desired slots and generation against actual ones. One idempotent function serves boot, crash, scale and reload. Pure.
+// Desired slots and generation against actual ones. One idempotent function serves boot, crash, scale, reload, restart and recycling. Pure.
+import { drawLimits, NO_LIMITS } from "./limits.ts";
 import { drainLife } from "./lives.ts";
 import { coverQueues, openQueues, queuesAtBirth } from "./queues.ts";
-import { continueRollout, nextSuccessors } from "./rollout.ts";
+import { continueRollout } from "./rollout.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
 import type { Role, Slot, Starting, StartReason, State } from "./state.ts";
+import { nextSuccessors, replaceInPlace, retirePredecessors } from "./succession.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** Brings the actual children nearer to the desired ones. Harmless to call at any time. */
@@ -19,10 +21,12 @@ export function reconcile(turn: Turn): void {
     if (isVacant(turn.state, slot) && turn.now >= slot.restUntil) fork(turn, slot, slot.nextReason);
   }
   if (turn.state.phase !== "running") return;
+  retirePredecessors(turn);
   continueRollout(turn);
+  replaceInPlace(turn);
   // Last, when it is known who stays: no queue is left to a worker that was just told to drain.
   coverQueues(turn);
-  for (const slot of nextSuccessors(turn.state)) fork(turn, slot, "reload");
+  for (const { slot, reason } of nextSuccessors(turn.state, turn.now)) fork(turn, slot, reason);
 }
 
 export function emptySlot(role: Role, index: number, reason: StartReason, now: number): Slot {
@@ -33,6 +37,7 @@ export function emptySlot(role: Role, index: number, reason: StartReason, now: n
     failures: 0,
     restUntil: now,
     nextReason: reason,
+    renewal: { failures: 0, restUntil: now },
     downSince: now,
     restarts: 0,
     endedRequests: 0,
@@ -105,6 +110,7 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
     fault: null,
     sample: null,
     queues: queuesAtBirth(state, slot),
+    limits: slot.role === "agent" ? NO_LIMITS : drawLimits(state.settings.limits, state.nextLife, turn.random),
     state: "starting",
     deadlineAt: turn.now + state.settings.bootTimeoutMs,
   };

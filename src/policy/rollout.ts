@@ -1,72 +1,51 @@
-// The rolling reload: one generation replaces another slot by slot, successor first; a bad generation never replaces a good one. Pure.
+// The rolling reload: one generation replaces another, the agent first where that was asked for, then slot by slot; a bad generation never
+// replaces a good one. How one worker replaces another is in succession.ts. Pure.
 import { drainLife } from "./lives.ts";
-import { isHolding, readyLife } from "./select.ts";
-import type { Life, Rollout, Slot, State } from "./state.ts";
+import { hasPredecessor, isHolding, readyLife } from "./select.ts";
+import type { Life, Rollout, Slot } from "./state.ts";
+import { isBehind, leave, startAtOnce } from "./succession.ts";
 import { called, log, type Turn, tally } from "./turn.ts";
 
 /** Starts a reload, or queues one behind the running one: any number of requests meanwhile are one. */
-export function beginReload(turn: Turn): void {
+export function beginReload(turn: Turn, withAgent: boolean): void {
   const { state } = turn;
   if (state.stop !== null) return;
   if (state.phase !== "running") return log(turn, "warn", "reload ignored: the service is still starting");
   if (state.rollout !== null) {
-    if (!state.rollout.queued) log(turn, "info", "reload queued behind the running one", { generation: state.rollout.generation });
-    turn.state = { ...state, rollout: { ...state.rollout, queued: true } };
+    const { generation, queued } = state.rollout;
+    if (queued === null) log(turn, "info", "reload queued behind the running one", { generation });
+    turn.state = { ...state, rollout: { ...state.rollout, queued: { agent: withAgent || (queued?.agent ?? false) } } };
     return;
   }
   const generation = state.generation + 1;
-  turn.state = { ...state, generation, rollout: { generation, queued: false } };
+  const stage = withAgent && state.agent !== null ? "agent" : "workers";
+  turn.state = { ...state, generation, rollout: { generation, stage, queued: null } };
   log(turn, "info", `reload: generation ${generation}`, { generation });
+  dropSuccessors(turn, (life) => life.generation < generation);
+  replaceAgent(turn);
 }
 
-/** The slots that may start their successor now, within `surge`. */
-export function nextSuccessors(state: State): readonly Slot[] {
-  const { rollout, settings } = state;
-  if (rollout === null || settings.surge === 0) return [];
-  const lives = state.workers.flatMap((slot) => slot.lives);
-  const starting = lives.filter((life) => life.state === "starting" && life.reason === "reload").length;
-  const draining = lives.filter((life) => life.state === "draining");
-  // A slot that is down may be one that the new generation brought down: first it must be back.
-  if (state.workers.some((slot) => slot.index < state.workersTarget && readyLife(slot) === null)) return [];
-  if (draining.some((life) => life.accepting) || lives.some((life) => isFailing(life, rollout.generation))) return [];
-  // Every successor will set one more draining: at most surge + 1 drain at a time.
-  const room = Math.min(settings.surge, settings.surge + 1 - draining.length) - starting;
-  return state.workers
-    .filter((slot) => isBehind(slot, rollout.generation) && !slot.lives.some((life) => life.state === "starting"))
-    .slice(0, Math.max(0, room));
-}
-
-/** Drains what has a ready successor, replaces in place where no surge is allowed, and ends the rollout when every slot runs the new generation. */
+/** Moves the rollout on: from the agent to the workers, and to its end when every slot runs the new generation. */
 export function continueRollout(turn: Turn): void {
-  const { rollout, settings } = turn.state;
-  if (rollout === null || turn.state.stop !== null) return;
-  const deadlineAt = turn.now + settings.stopTimeoutMs;
-  for (const slot of turn.state.workers) {
-    const successor = slot.lives.find((life) => life.state === "ready" && life.generation >= rollout.generation);
-    if (successor === undefined) continue;
-    for (const life of slot.lives)
-      if (isHolding(life) && life.generation < rollout.generation) drainLife(turn, "worker", life.id, "reload", deadlineAt);
-  }
-  if (settings.surge === 0) replaceInPlace(turn, rollout.generation, deadlineAt);
-  const finished = turn.state.workers.every((slot) => {
+  replaceAgent(turn);
+  const { rollout, workers } = turn.state;
+  if (rollout === null || rollout.stage === "agent") return;
+  const finished = workers.every((slot) => {
     const life = readyLife(slot);
     return life !== null && life.generation >= rollout.generation && !isBehind(slot, rollout.generation);
   });
   if (finished) endRollout(turn, rollout, null);
 }
 
-/** A worker of the new generation that fails, before it was ready or after, ends the reload: the old workers stay, other successors go. */
+/** A child of the new generation that fails, before it was ready or after, ends the reload: the old workers stay, other successors go. */
 export function abortRollout(turn: Turn, slot: Slot, life: Life): void {
   const { rollout } = turn.state;
-  if (rollout === null || slot.role !== "worker" || life.generation < rollout.generation) return;
+  if (rollout === null || life.generation < rollout.generation) return;
+  // Once it was ready, the agent is restarted like any other time.
+  if (slot.role === "agent" && rollout.stage !== "agent") return;
   const why = `${called(slot)} of generation ${life.generation} failed`;
   log(turn, "error", `reload aborted: ${why}; the old workers keep serving`, { generation: life.generation });
-  const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
-  for (const other of turn.state.workers) {
-    if (!isBehind(other, rollout.generation)) continue;
-    for (const successor of other.lives)
-      if (successor.generation >= rollout.generation) drainLife(turn, "worker", successor.id, "reload", deadlineAt);
-  }
+  dropSuccessors(turn, (successor) => successor.generation >= rollout.generation);
   endRollout(turn, rollout, why);
 }
 
@@ -76,32 +55,27 @@ function endRollout(turn: Turn, { generation, queued }: Rollout, why: string | n
   tally(turn, { metric: "reloads", result });
   if (result === "success")
     log(turn, "info", `reload done: every worker runs generation ${turn.state.generation}`, { generation: turn.state.generation });
-  if (queued) beginReload(turn);
+  if (queued !== null) beginReload(turn, queued.agent);
 }
 
-function isBehind(slot: Slot, generation: number): boolean {
-  return slot.lives.some((life) => isHolding(life) && life.generation < generation);
+/** One agent: the old one leaves, whatever it is doing, and the new one is awaited before any worker is touched. */
+function replaceAgent(turn: Turn): void {
+  const { agent, rollout } = turn.state;
+  if (agent === null || rollout?.stage !== "agent") return;
+  const life = agent.lives.find(isHolding);
+  if (life === undefined) {
+    // A new agent that fails is about to end the rollout: only the old one's backoff is cut short.
+    const isOld = agent.lives.every(({ generation }) => generation < rollout.generation);
+    if (isOld && agent.nextReason !== "reload") startAtOnce(turn, agent, "reload");
+  } else if (life.generation < rollout.generation) leave(turn, agent, life, "reload");
+  else if (life.state === "ready") turn.state = { ...turn.state, rollout: { ...rollout, stage: "workers" } };
 }
 
-/** Killed before it was ready; its exit will end the rollout. */
-function isFailing(life: Life, generation: number): boolean {
-  return life.state === "killing" && life.readyAt === null && life.generation >= generation;
-}
-
-/** Surge 0: one worker at a time leaves first, and the reconciliation starts its successor. */
-function replaceInPlace(turn: Turn, generation: number, deadlineAt: number): void {
-  const { workers } = turn.state;
-  if (workers.some((slot) => readyLife(slot) === null)) return;
-  const slot = workers.find((candidate) => isBehind(candidate, generation));
-  const life = slot === undefined ? null : readyLife(slot);
-  if (slot === undefined || life === null) return;
-  putReason(turn, slot);
-  drainLife(turn, "worker", life.id, "reload", deadlineAt);
-}
-
-function putReason(turn: Turn, slot: Slot): void {
-  turn.state = {
-    ...turn.state,
-    workers: turn.state.workers.map((other) => (other.index === slot.index ? { ...other, nextReason: "reload" as const } : other)),
-  };
+/** Successors that are not wanted any more go, where the worker that they were to replace still serves. */
+function dropSuccessors(turn: Turn, isDropped: (life: Life) => boolean): void {
+  const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
+  for (const slot of turn.state.workers) {
+    for (const life of slot.lives)
+      if (isHolding(life) && hasPredecessor(slot, life) && isDropped(life)) drainLife(turn, slot.role, life.id, "reload", deadlineAt);
+  }
 }

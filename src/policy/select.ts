@@ -23,6 +23,11 @@ export function isHolding(life: Life): boolean {
   return life.state === "starting" || life.state === "ready";
 }
 
+/** Whether an older life still holds the slot: then this one is its successor, whatever it was started for. */
+export function hasPredecessor(slot: Slot, life: Life): boolean {
+  return slot.lives.some((other) => other.id < life.id && isHolding(other));
+}
+
 export function suspectAfterMs(settings: Settings): number {
   return settings.heartbeatTimeoutMs * SUSPECT_SHARE;
 }

@@ -8,6 +8,7 @@ import { abortRollout, beginReload } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Event, Life, Moment, Order, Settings, Signal, Slot, State, Step } from "./state.ts";
 import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
+import { renewalTimes, restartChild } from "./succession.ts";
 import { beginTurn, log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** The clock ticks at least this often, so that a longer gap between two steps means that the master itself was suspended. */
@@ -24,6 +25,7 @@ export function initialState(settings: Settings, now: number): State {
     steppedAt: now,
     nextLife: 1,
     generation: 1,
+    servedGeneration: 0,
     workersTarget: settings.workerCount,
     queues: 0,
     agent: settings.hasAgent ? emptySlot("agent", 0, "boot", now) : null,
@@ -61,7 +63,7 @@ export function nextDeadline(state: State, now: number): number {
     slot.lives.map((life) => deadlineOf(life, settings.heartbeatTimeoutMs, suspectAfterMs(settings))),
   );
   if (stop === null) {
-    moments.push(...wakeTimes(state), rollCallDueAt(state));
+    moments.push(...wakeTimes(state), ...renewalTimes(state, now), rollCallDueAt(state));
     if (state.agent?.downSince != null) {
       const graceUntil = state.agent.downSince + settings.agentGraceMs;
       if (graceUntil > now) moments.push(graceUntil);
@@ -120,7 +122,7 @@ function onSignal(turn: Turn, signal: Signal): void {
     case "SIGQUIT":
       return onStopSignal(turn, signal);
     case "SIGHUP":
-      return beginReload(turn);
+      return beginReload(turn, false);
     case "SIGTTIN":
       return scaleTo(turn, turn.state.workersTarget + 1);
     case "SIGTTOU":
@@ -136,9 +138,9 @@ function onSignal(turn: Turn, signal: Signal): void {
 function onOrder(turn: Turn, order: Order): void {
   switch (order.kind) {
     case "reload":
-      return beginReload(turn);
+      return beginReload(turn, order.agent);
     case "restart":
-      return;
+      return restartChild(turn, order.role, order.slot);
     case "scale":
       return scaleTo(turn, order.workers);
     case "maintain":

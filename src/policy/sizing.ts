@@ -1,7 +1,7 @@
 // How many workers to run and how much memory each may use, from what the machine grants. Pure; run by the master and `rollcall config`.
 // Its one rule: every figure comes with the words that explain it.
 
-import type { WorkersSetting } from "../config/config.ts";
+import type { MemorySetting, WorkersSetting } from "../config/config.ts";
 
 const MIB = 1024 * 1024;
 /** What the master keeps for itself: a bare Node is 42 MiB resident, the rest is metrics, sockets and messages in passing. */
@@ -14,6 +14,14 @@ const LEAST_HEAP_MIB = 32;
 /** Part of a share that the heap may fill, before Node itself is taken off; the rest is for buffers, stacks and young objects. */
 const HEAP_RATIO = 0.75;
 const NODE_MIB = 40;
+/**
+ * Where a worker is recycled, as a part of its share: a heap that is full ends the process, at 0.75 to 1 of the share (measured), so 0.9 would
+ * come too late. With a heap of the user's own only the kernel's limit counts.
+ */
+const RECYCLE_RATIO = 0.75;
+const RECYCLE_RATIO_OWN_HEAP = 0.9;
+/** A small Express app comes to 111 MiB under load, however small its heap. */
+const LEAST_RECYCLE_MIB = 128;
 /** From this many workers on, sizing by a machine that set no limit is more likely an oversight than a wish. */
 const MANY_WORKERS = 8;
 
@@ -30,6 +38,7 @@ export interface SizingInput {
   readonly hasAgent: boolean;
   /** --max-old-space-size that the user gave the children; null when unset. */
   readonly userHeapMiB: number | null;
+  readonly maxMemory: MemorySetting;
 }
 
 export type Sizing =
@@ -47,6 +56,8 @@ export type Sizing =
       readonly agentShareBytes: number | null;
       /** The --max-old-space-size to add for each child; null to add none: no memory limit, or the user set one. */
       readonly heapMiB: number | null;
+      /** The resident memory at which a worker is recycled; null for none. */
+      readonly recycleBytes: number | null;
       /** What the first screen of the log should say about these sizes. */
       readonly notes: readonly string[];
     }
@@ -79,6 +90,7 @@ export function sizeService(input: SizingInput): Sizing {
       workerShareBytes: null,
       agentShareBytes: null,
       heapMiB: null,
+      recycleBytes: recycleBytes(input, null),
       notes,
     };
   }
@@ -98,6 +110,7 @@ export function sizeService(input: SizingInput): Sizing {
     workerShareBytes: share,
     agentShareBytes: input.hasAgent ? share : null,
     heapMiB: input.userHeapMiB === null ? heapFor(share) : null,
+    recycleBytes: recycleBytes(input, share),
     notes,
   };
 }
@@ -125,6 +138,7 @@ export function explainSizing(sizing: Sizing, input: SizingInput): readonly stri
         : `heap: max(${LEAST_HEAP_MIB}, ${HEAP_RATIO} x ${share} - ${NODE_MIB}) = ${sizing.heapMiB} MiB (--max-old-space-size)`,
     );
   }
+  lines.push(`recycling: ${explainRecycling(input, sizing.workerShareBytes, sizing.recycleBytes)}`);
   return [...lines, ...sizing.notes.map((note) => `note: ${note}`)];
 }
 
@@ -181,7 +195,34 @@ function memoryNotes(input: SizingInput, limit: number, share: number, workers: 
         "a process before its heap is full",
     );
   }
+  if (input.maxMemory.kind === "size" && input.maxMemory.bytes > share) {
+    notes.push(
+      `max-memory (${mib(input.maxMemory.bytes)} MiB) is more than a worker's share of ${mib(share)} MiB: the kernel may kill a worker before it is recycled`,
+    );
+  }
   return notes;
+}
+
+function recycleBytes({ maxMemory, userHeapMiB }: SizingInput, share: number | null): number | null {
+  switch (maxMemory.kind) {
+    case "off":
+      return null;
+    case "size":
+      return maxMemory.bytes;
+    case "auto":
+      return share === null ? null : Math.max(LEAST_RECYCLE_MIB * MIB, Math.floor(recycleRatio(userHeapMiB) * share));
+  }
+}
+
+function explainRecycling({ maxMemory, userHeapMiB }: SizingInput, share: number | null, bytes: number | null): string {
+  if (maxMemory.kind === "off") return "off, as set (max-memory)";
+  if (bytes === null) return "off: max-memory is auto, and there is no memory limit";
+  const how = maxMemory.kind === "auto" ? `max(${LEAST_RECYCLE_MIB}, ${recycleRatio(userHeapMiB)} x ${mib(share ?? 0)}) = ` : "";
+  return `${how}${mib(bytes)} MiB resident${how === "" ? ", as set" : ""} (max-memory; each worker's own limit is 90 to 100 % of it)`;
+}
+
+function recycleRatio(userHeapMiB: number | null): number {
+  return userHeapMiB === null ? RECYCLE_RATIO : RECYCLE_RATIO_OWN_HEAP;
 }
 
 /** What is left when the master has its part. */

@@ -1,7 +1,7 @@
 // The state as the outside may see it: /status, `SIGUSR2` and the gauges read this, never live objects, never environment values. Pure.
 import { crashLooping } from "./restart.ts";
 import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
-import type { Life, Role, Slot, State } from "./state.ts";
+import type { Life, RenewalReason, Role, Slot, StartReason, State } from "./state.ts";
 
 /** The states of a process in `rollcall_processes`; a slot without any process is in "backoff". */
 export const PROCESS_STATES = ["starting", "ready", "draining", "killing", "backoff"] as const;
@@ -11,6 +11,10 @@ export interface ProcessView {
   readonly state: ProcessState;
   readonly pid: number | null;
   readonly generation: number;
+  /** Why it was started. */
+  readonly reason: StartReason;
+  /** Why it is to be replaced as soon as that may be; null when it is not. */
+  readonly renewal: RenewalReason | null;
   /** Seconds since it was started. */
   readonly uptimeSeconds: number;
   /** Seconds since its last heartbeat; null before it is ready. */
@@ -41,6 +45,7 @@ export interface Snapshot {
   readonly state: ServiceState;
   readonly ready: boolean;
   readonly live: boolean;
+  /** The newest that a worker was ready in; a reload's own counts from its first ready worker on. */
   readonly generation: number;
   readonly workersTarget: number;
   readonly workersReady: number;
@@ -59,7 +64,7 @@ export function takeSnapshot(state: State, now: number): Snapshot {
     state: serviceState(state),
     ready: isReady(state, now),
     live: isLive(state),
-    generation: state.generation,
+    generation: state.servedGeneration,
     workersTarget: state.workersTarget,
     workersReady: state.workers.filter((slot) => readyLife(slot) !== null).length,
     reloading: state.rollout !== null,
@@ -107,6 +112,8 @@ function viewProcess(life: Life, now: number): ProcessView {
     state: life.state,
     pid: life.pid,
     generation: life.generation,
+    reason: life.reason,
+    renewal: life.state === "ready" ? life.renewal : null,
     uptimeSeconds: seconds(now - life.forkedAt),
     heartbeatAgeSeconds: life.state === "ready" ? seconds(now - life.lastSeenAt) : null,
     residentBytes: sample?.residentBytes ?? null,

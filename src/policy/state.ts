@@ -5,9 +5,19 @@ import type { ExitReason } from "../errors.ts";
 
 export type Role = "agent" | "worker";
 /** Why a child was started; the label of `rollcall_process_starts_total`. */
-export type StartReason = "boot" | "crash" | "reload" | "scale" | "unresponsive";
+export type StartReason = "boot" | "crash" | "reload" | "scale" | "unresponsive" | RenewalReason;
+/** Why one child that works is to be replaced: an operator's order, or a limit that it has reached. */
+export type RenewalReason = "restart" | "recycle_memory" | "recycle_requests" | "recycle_lifetime";
 /** How a child ended; the label of `rollcall_process_exits_total`. "clean" is an asked-for, orderly end. */
 export type Outcome = "clean" | "crash" | "boot_failure" | "killed" | "oom";
+
+/** What a worker may come to before it is recycled; null: it may go on for ever. */
+export interface Limits {
+  readonly residentBytes: number | null;
+  readonly requests: number | null;
+  /** Counted from when it was ready. */
+  readonly lifetimeMs: number | null;
+}
 
 /** What the policies read of the configuration, with the sizes already worked out. */
 export interface Settings
@@ -31,6 +41,8 @@ export interface Settings
     // For words only: what a child that is not ready in time was waited for.
     Partial<Pick<Config, "readyWhen" | "ports">> {
   readonly workerCount: number;
+  /** As they were set; each life draws its own from them. */
+  readonly limits: Limits;
   /** How workers listen: whether each slot has a queue of its own on declared ports, and how many slots accept from each; null: nothing is held. */
   readonly listening: { readonly perSlot: boolean; readonly spread: number } | null;
   readonly hasAgent: boolean;
@@ -59,7 +71,7 @@ export interface Fault {
   readonly port: number | null;
 }
 
-export type DrainCause = "stop" | "reload" | "scale" | "crash";
+export type DrainCause = "stop" | "reload" | "restart" | "recycle" | "scale" | "crash";
 export type KillCause = "boot-timeout" | "unresponsive" | "drain-timeout" | "fast-stop";
 
 interface Identity {
@@ -73,6 +85,7 @@ interface Identity {
   readonly sample: Sample | null;
   /** The held sockets that it accepts from. */
   readonly queues: readonly number[];
+  readonly limits: Limits;
 }
 export interface Starting extends Identity {
   readonly state: "starting";
@@ -84,6 +97,8 @@ export interface Ready extends Identity {
   readonly lastSeenAt: number;
   /** Its silence was already reported. */
   readonly suspected: boolean;
+  /** Why it is to be replaced as soon as that may be; the wish ends with the life. */
+  readonly renewal: RenewalReason | null;
 }
 export interface Draining extends Identity {
   readonly state: "draining";
@@ -110,6 +125,8 @@ export interface Slot {
   /** Backoff: no new life before this moment. Worked out when a life ends. */
   readonly restUntil: number;
   readonly nextReason: StartReason;
+  /** Renewals in a row that came to nothing (a successor failed to boot, or soon was too large itself), and when the next one may start. */
+  readonly renewal: { readonly failures: number; readonly restUntil: number };
   /** Since when no life of this slot is ready. */
   readonly downSince: number | null;
   /** Lives that replaced one that failed, since the master started. */
@@ -132,7 +149,10 @@ export interface RollCall {
 
 export interface Rollout {
   readonly generation: number;
-  readonly queued: boolean;
+  /** The agent, where that was asked for, is replaced before any worker. */
+  readonly stage: "agent" | "workers";
+  /** What was asked for meanwhile: one more reload, with the agent if any of those who asked wished so. */
+  readonly queued: { readonly agent: boolean } | null;
 }
 
 /** How the last reload ended, for whoever asked for it. */
@@ -161,7 +181,10 @@ export interface State {
   readonly phase: "booting-agent" | "booting-workers" | "running";
   readonly steppedAt: number;
   readonly nextLife: number;
+  /** The number of the newest rollout: what starts now belongs to it. */
   readonly generation: number;
+  /** The newest generation that a worker was ready in; 0 before the first one. */
+  readonly servedGeneration: number;
   readonly workersTarget: number;
   /** How many queues there are, numbered from 0 and never given up before the stop. A port has at most one socket for each. */
   readonly queues: number;

@@ -2,7 +2,7 @@
 // A test reads as a story: boot, kill a worker, let 500 ms pass, expect a fork. The clock event comes at every deadline by itself.
 import { isHolding, readyLife } from "../../src/policy/select.ts";
 import { initialState, nextDeadline, step } from "../../src/policy/service.ts";
-import type { Effect, Event, Fault, Life, Sample, Settings, Signal, Slot, State, Tally } from "../../src/policy/state.ts";
+import type { Effect, Event, Fault, Life, Order, Sample, Settings, Signal, Slot, State, Tally } from "../../src/policy/state.ts";
 
 export const SETTINGS: Settings = {
   bootTimeoutMs: 60_000,
@@ -19,6 +19,7 @@ export const SETTINGS: Settings = {
   minReady: 1,
   agentGraceMs: 10_000,
   listening: null,
+  limits: { residentBytes: null, requests: null, lifetimeMs: null },
   surge: 1,
   workerCount: 2,
   hasAgent: true,
@@ -63,6 +64,8 @@ export class Story {
   /** Sees every step; the random test holds its invariants here. */
   watch: (before: State, event: Event, effects: readonly Effect[]) => void = () => {};
   readonly silent: Set<number> = new Set();
+  /** What a life says of itself in its heartbeats, where that is not the usual. */
+  says: (life: Life) => Partial<Sample> = () => ({});
   readonly #alive: Set<number> = new Set();
   #due: { readonly at: number; readonly event: Event }[] = [];
 
@@ -122,6 +125,11 @@ export class Story {
     return this;
   }
 
+  order(order: Order): this {
+    this.feed({ type: "ordered", order });
+    return this;
+  }
+
   signal(signal: Signal): this {
     this.feed({ type: "signalled", signal });
     return this;
@@ -131,6 +139,13 @@ export class Story {
   ready(...lives: readonly number[]): this {
     const starting = this.lives().filter((life) => life.state === "starting");
     for (const life of lives.length > 0 ? lives : starting.map(({ id }) => id)) this.feed({ type: "readied", life });
+    return this;
+  }
+
+  /** One heartbeat. */
+  beat(id: number, said: Partial<Sample> = {}): this {
+    const life = this.lives().find((each) => each.id === id);
+    this.feed({ type: "beat", life: id, sample: { ...SAMPLE, ...(life === undefined ? {} : this.says(life)), ...said } });
     return this;
   }
 
@@ -238,7 +253,7 @@ export class Story {
 
   #beat(): void {
     for (const life of this.lives()) {
-      if (life.state === "ready" && !this.silent.has(life.id)) this.feed({ type: "beat", life: life.id, sample: SAMPLE });
+      if (life.state === "ready" && !this.silent.has(life.id)) this.beat(life.id);
     }
   }
 }

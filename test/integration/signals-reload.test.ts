@@ -6,31 +6,11 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask, connect, startLoad } from "../helpers/load.ts";
 import { isAlive } from "../helpers/processes.ts";
+import { watchReadiness } from "../helpers/readiness.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
 const FLAGS = ["--drain-idle", "200ms", "--stop-timeout", "4s"];
-
-/** Asks /ready again and again, until the test ends or stops it; gives every answer that was not 200. */
-function watchReadiness(t: TestContext, service: Service): { stop(): Promise<readonly unknown[]> } {
-  const others: unknown[] = [];
-  let running = true;
-  t.after(() => (running = false));
-  const watch = async (): Promise<void> => {
-    while (running) {
-      const status = await service.probe("ready").catch((error: unknown) => error);
-      if (status !== 200) others.push(status);
-    }
-  };
-  const watching = watch();
-  return {
-    stop: async () => {
-      running = false;
-      await watching;
-      return others;
-    },
-  };
-}
 
 const untilGeneration = (service: Service, generation: number): Promise<unknown> =>
   until(`generation ${generation} runs`, async () => {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { environment, listOf, readyWhen, workers } from "../../../src/config/kinds.ts";
-import { port } from "../../../src/config/values.ts";
+import { environment, listOf, memory, orOff, readyWhen, workers } from "../../../src/config/kinds.ts";
+import { count, port } from "../../../src/config/values.ts";
 
 test("reads workers as auto, a number or a share of the CPUs", () => {
   const cases = [
@@ -36,6 +36,35 @@ test("reads ready-when as a word or an HTTP path", () => {
     problem: 'expected listening, loaded, message or an HTTP path such as /healthz; got "listenning"; did you mean "listening"?',
   });
   for (const raw of ["healthz", "/a b", "/a\r\nX: y", "", 5]) assert.equal(readyWhen.parse(raw).ok, false, `for ${JSON.stringify(raw)}`);
+});
+
+test("reads a limit of memory as auto, off or a size", () => {
+  const cases = [
+    ["auto", { kind: "auto" }, "auto"],
+    ["off", { kind: "off" }, "off"],
+    ["300MiB", { kind: "size", bytes: 300 * 2 ** 20 }, "300MiB"],
+  ] as const;
+  for (const [raw, value, shown] of cases) {
+    assert.deepEqual(memory.parse(raw), { ok: true, value });
+    assert.equal(memory.format(value), shown);
+  }
+  assert.deepEqual(memory.parse("of"), {
+    ok: false,
+    problem: 'expected auto, off, or a size from 1MiB, such as 512MiB; got "of"; did you mean "off"?',
+  });
+});
+
+test("reads a value that may be off", () => {
+  const requests = orOff(count(1, 10));
+  assert.equal(requests.placeholder, "<off|n>");
+  for (const [raw, value] of [
+    ["off", "off"],
+    ["5", 5],
+  ] as const) {
+    assert.deepEqual(requests.parse(raw), { ok: true, value });
+    assert.equal(requests.format(value), raw);
+  }
+  assert.deepEqual(requests.parse("0"), { ok: false, problem: 'expected off or a whole number from 1 to 10; got "0"' });
 });
 
 test("reads lists of values and single ones", () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { count, duration, factor, host, type Kind, oneOf, port, ratio, text } from "../../../src/config/values.ts";
+import { count, duration, factor, host, type Kind, oneOf, port, ratio, size, text } from "../../../src/config/values.ts";
 
 function takes<V>(kind: Kind<V>, raw: unknown, value: V): void {
   assert.deepEqual(kind.parse(raw), { ok: true, value }, `for ${JSON.stringify(raw)}`);
@@ -115,4 +115,28 @@ test("takes any text but none, and cuts what it shows", () => {
   refuses(text("<file>", "a path"), "", 'expected a path; got ""');
   refuses(text("<file>", "a path"), 5, "expected a path; got 5");
   refuses(text("<file>", "a path"), ["x".repeat(200)], `expected a path; got ["${"x".repeat(75)}...`);
+});
+
+test("reads sizes in every unit, and shows them in the largest that is whole", () => {
+  const cases: readonly (readonly [unknown, number, string])[] = [
+    ["256MiB", 2 ** 28, "256MiB"],
+    ["256m", 2 ** 28, "256MiB"],
+    ["1.5GiB", 1.5 * 2 ** 30, "1536MiB"],
+    ["2g", 2 ** 31, "2GiB"],
+    ["500MB", 500_000_000, "500000000B"],
+    [268_435_456, 2 ** 28, "256MiB"],
+    ["1048577", 1_048_577, "1048577B"],
+  ];
+  for (const [raw, bytes, shown] of cases) {
+    takes(size, raw, bytes);
+    assert.equal(size.format(bytes), shown);
+    takes(size, shown, bytes);
+  }
+});
+
+test("refuses what is no size, and sizes that can only be a slip", () => {
+  for (const raw of ["", "MiB", "-1MiB", "1 MiB", "5furlongs", "1e9", null, {}])
+    assert.equal(size.parse(raw).ok, false, JSON.stringify(raw));
+  refuses(size, "256", 'expected a size from 1MiB; got "256"');
+  refuses(size, "lots", 'expected a size such as 256MiB or 2GiB; got "lots"');
 });

@@ -1,6 +1,7 @@
 // One life: what an end is called, and facts that come late, in a state where they mean nothing.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { NO_LIMITS } from "../../../src/policy/limits.ts";
 import { classifyExit } from "../../../src/policy/restart.ts";
 import type { Draining, Event, Killing, Life, Ready, Starting, State } from "../../../src/policy/state.ts";
 import { FAULT, SAMPLE, Story } from "../../helpers/story.ts";
@@ -131,9 +132,10 @@ describe("two lives of one slot at one moment", () => {
 });
 
 describe("an end's name", () => {
-  const common = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null, queues: [] } as const;
+  const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null } as const;
+  const common = { ...identity, queues: [], limits: NO_LIMITS } as const;
   const starting: Starting = { ...common, state: "starting", deadlineAt: 1 };
-  const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false };
+  const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false, renewal: null };
   const draining: Draining = { ...common, state: "draining", readyAt: 0, cause: "stop", drainAt: 0, deadlineAt: 1, accepting: false };
   const killing: Killing = { ...common, state: "killing", readyAt: 0, cause: "unresponsive" };
   const faulted: Draining = { ...draining, fault: { name: "Error", message: "", stack: "", code: null, port: null } };

@@ -6,14 +6,19 @@ import { it } from "node:test";
 import { isHolding, isReady, readyLife } from "../../../src/policy/select.ts";
 import { nextDeadline, TICK_MS } from "../../../src/policy/service.ts";
 import { takeSnapshot } from "../../../src/policy/snapshot.ts";
-import type { Effect, Event, Life, Settings, Slot, State } from "../../../src/policy/state.ts";
-import { SAMPLE, Story } from "../../helpers/story.ts";
+import type { Effect, Event, Life, Limits, Order, Sample, Settings, Slot, State } from "../../../src/policy/state.ts";
+import { Story } from "../../helpers/story.ts";
 
 const RUNS = Number(process.env.ROLLCALL_RANDOM_RUNS ?? 300);
 const EVENTS = 200;
 const SEED = process.env.ROLLCALL_RANDOM_SEED;
 /** Long enough for the longest backoff, a reload of every slot, and the drains of all of them. */
 const CALM_MS = 120_000;
+/** In which every worker is over its memory limit at every heartbeat, and how often a slot may start in it: backoffs of 0.5 to 30 s, and reloads. */
+const HEAT_MS = 60_000;
+const STARTS_IN_HEAT = 20;
+const LIMITS: Limits = { residentBytes: 200_000_000, requests: 1_000, lifetimeMs: 25_000 };
+const LARGE: Partial<Sample> = { residentBytes: 300_000_000 };
 
 /** mulberry32. */
 function dice(seed: number): () => number {
@@ -42,6 +47,11 @@ function settingsOf(random: () => number): Partial<Settings> {
     drainDelayMs: pick(random, [0, 0, 900]),
     heartbeatTimeoutMs: pick(random, [4_000, 30_000]),
     rollCallPeriodMs: pick(random, [700, 10_000]),
+    limits: {
+      residentBytes: pick(random, [null, LIMITS.residentBytes]),
+      requests: pick(random, [null, LIMITS.requests]),
+      lifetimeMs: pick(random, [null, LIMITS.lifetimeMs]),
+    },
   };
 }
 
@@ -53,6 +63,8 @@ function hold(story: Story, before: State, event: Event, effects: readonly Effec
   for (const slot of state.workers) holdPair(state, slot);
   const pairs = state.workers.filter((slot) => slot.lives.filter(isHolding).length > 1).length;
   assert.ok(pairs <= state.settings.surge, "as many successors as surge allows");
+  if (state.rollout === null && state.stop === null) assert.ok(pairs <= 1, "one at a time is recycled or restarted");
+  if (state.rollout?.stage === "agent") assert.equal(pairs, 0, "no worker is replaced before the agent");
   if (state.stop === null) {
     const holding = state.workers.flatMap((slot) => slot.lives).filter(isHolding).length;
     assert.ok(holding <= state.workersTarget + state.settings.surge, "no more than target and surge");
@@ -75,9 +87,12 @@ function holdPair(state: State, slot: Slot): void {
   if (holding.length <= 1) return;
   const [old, successor] = holding as [Life, Life];
   assert.equal(holding.length, 2, "one holding life per slot, and its successor");
-  assert.ok(state.rollout !== null || state.stop !== null, "a pair only in a reload");
-  assert.ok(old.generation < successor.generation && successor.reason === "reload");
-  if (state.stop === null) assert.deepEqual([old.state, successor.state], ["ready", "starting"]);
+  assert.ok(old.id < successor.id && old.generation <= successor.generation);
+  if (state.stop !== null) return;
+  assert.deepEqual([old.state, successor.state], ["ready", "starting"]);
+  assert.equal(successor.generation, state.generation, "a successor is of the newest generation");
+  if (state.rollout === null) assert.match(successor.reason, /^(restart|recycle_)/);
+  else assert.equal(successor.reason, "reload");
 }
 
 function holdTime(state: State, now: number): void {
@@ -121,14 +136,16 @@ function holdCounters(before: State, slot: Slot): void {
 function shake(story: Story, random: () => number, ended: number[]): void {
   const lives = story.lives();
   const known = random() < 0.9 && lives.length > 0 ? pick(random, lives).id : pick(random, [...ended, 0, 9_999]);
-  switch (pick(random, ["pass", "pass", "pass", "ready", "ready", "ready", "beat", "fault", "closed", "exit", "exit", "signal", "rare"])) {
+  switch (
+    pick(random, ["pass", "pass", "pass", "ready", "ready", "ready", "beat", "fault", "closed", "exit", "exit", "signal", "order", "rare"])
+  ) {
     case "pass":
       return void story.pass(Math.floor(random() * pick(random, [10, 1_000, 4_000])));
     case "ready":
       return void story.feed({ type: "readied", life: known });
     case "beat":
       if (random() < 0.5) story.silent.add(known);
-      return void story.feed({ type: "beat", life: known, sample: { ...SAMPLE, requests: 10 } });
+      return void story.beat(known, pick(random, [{}, {}, LARGE, { requests: 1_000 }]));
     case "fault":
       return void (random() < 0.4 && story.fault(known));
     case "closed":
@@ -142,6 +159,8 @@ function shake(story: Story, random: () => number, ended: number[]): void {
     }
     case "signal":
       return void story.signal(pick(random, ["SIGHUP", "SIGHUP", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2"]));
+    case "order":
+      return void story.order(orderOf(random));
     case "rare": {
       const chance = random();
       if (chance < 0.04) story.signal(pick(random, ["SIGTERM", "SIGINT", "SIGQUIT"]));
@@ -150,6 +169,17 @@ function shake(story: Story, random: () => number, ended: number[]): void {
       return;
     }
   }
+}
+
+function orderOf(random: () => number): Order {
+  return pick<Order>(random, [
+    { kind: "reload", agent: random() < 0.5 },
+    { kind: "restart", role: "worker", slot: Math.floor(random() * 5) - 1 },
+    { kind: "restart", role: "worker", slot: 0 },
+    { kind: "restart", role: "agent", slot: 0 },
+    { kind: "scale", workers: Math.floor(random() * 5) },
+    { kind: "maintain", on: random() < 0.5 },
+  ]);
 }
 
 /** The desired state, when events have ceased and all children behave; or the end. */
@@ -180,7 +210,16 @@ function live(seed: number): string {
     shake(story, random, ended);
   }
   const { picture } = story;
-  story.behave({ bootMs: 50, drainMs: 50, killMs: 5 }).pass(CALM_MS);
+  story.order({ kind: "maintain", on: false }).behave({ bootMs: 50, drainMs: 50, killMs: 5 });
+  const { length } = story.forks;
+  story.says = () => LARGE;
+  story.pass(HEAT_MS);
+  const most = STARTS_IN_HEAT * (story.state.workers.length + 1);
+  assert.ok(story.forks.length - length <= most, `a hot loop: ${story.forks.length - length} starts in ${HEAT_MS} ms`);
+  story.says = () => ({});
+  story.pass(CALM_MS);
+  // A worker that has served its time may just be in replacement.
+  for (let moments = 0; moments < 10 && !isAtRest(story); moments++) story.pass(150);
   assert.ok(isAtRest(story), `does not come to rest: ${picture} became ${story.picture} (${JSON.stringify(story.state.stop)})`);
   assert.ok(story.all("exit").length <= 1);
   const kills = story.all("kill").map(({ life }) => life);

@@ -13,6 +13,7 @@ function inputWith(changes: Partial<SizingInput>): SizingInput {
     memoryLimitBytes: null,
     hasAgent: false,
     userHeapMiB: null,
+    maxMemory: { kind: "auto" },
     ...changes,
   };
 }
@@ -147,6 +148,41 @@ describe("memory", () => {
   });
 });
 
+describe("recycling", () => {
+  const recycleMiB = (changes: Partial<SizingInput>): number | null => {
+    const { recycleBytes } = size({ workers: { kind: "count", count: 1 }, ...changes });
+    return recycleBytes === null ? null : recycleBytes / MIB;
+  };
+
+  it("goes by the share, before a full heap ends the process", () => {
+    assert.equal(recycleMiB({ memoryLimitBytes: (64 + 256) * MIB }), 192);
+    assert.equal(recycleMiB({ memoryLimitBytes: (64 + 1024) * MIB }), 768);
+  });
+
+  it("leaves a small app that works alone, however small the share", () => {
+    for (const share of [0, 56, 128, 160]) assert.equal(recycleMiB({ memoryLimitBytes: (64 + share) * MIB }), 128);
+  });
+
+  it("goes by what the kernel grants when the heap is the user's own", () => {
+    assert.equal(recycleMiB({ memoryLimitBytes: (64 + 1000) * MIB, userHeapMiB: 300 }), 900);
+  });
+
+  it("is off without a limit, or when that was asked for", () => {
+    assert.equal(recycleMiB({}), null);
+    assert.equal(recycleMiB({ maxMemory: { kind: "off" }, memoryLimitBytes: 1024 * MIB }), null);
+  });
+
+  it("takes a size with or without a limit, and notes one that is more than the share", () => {
+    const maxMemory = { kind: "size", bytes: 300 * MIB } as const;
+    assert.equal(recycleMiB({ maxMemory }), 300);
+    const { notes, recycleBytes } = size({ maxMemory, workers: { kind: "count", count: 1 }, memoryLimitBytes: (64 + 256) * MIB });
+    assert.equal(recycleBytes, 300 * MIB);
+    assert.deepEqual(notes, [
+      "max-memory (300 MiB) is more than a worker's share of 256 MiB: the kernel may kill a worker before it is recycled",
+    ]);
+  });
+});
+
 describe("explainSizing", () => {
   const explain = (changes: Partial<SizingInput>): readonly string[] => explainSizing(sizeService(inputWith(changes)), inputWith(changes));
 
@@ -156,13 +192,21 @@ describe("explainSizing", () => {
       "workers: 2, one per CPU",
       "memory: (832 MiB limit - 64 MiB for the master) / (2 workers + 1 agent) = 256 MiB each",
       "heap: max(32, 0.75 x 256 - 40) = 152 MiB (--max-old-space-size)",
+      "recycling: max(128, 0.75 x 256) = 192 MiB resident (max-memory; each worker's own limit is 90 to 100 % of it)",
     ]);
   });
 
   it("says what is missing without a limit, and what the user set", () => {
-    assert.deepEqual(explain({}).slice(2), ["memory: no limit, so no shares", "heap: Node's default"]);
+    assert.deepEqual(explain({}).slice(2), [
+      "memory: no limit, so no shares",
+      "heap: Node's default",
+      "recycling: off: max-memory is auto, and there is no memory limit",
+    ]);
     assert.equal(explain({ userHeapMiB: 300 })[3], "heap: 300 MiB, as set");
     assert.equal(explain({ userHeapMiB: 90, memoryLimitBytes: 1024 * MIB })[3], "heap: 90 MiB, as set");
+    assert.equal(explain({ maxMemory: { kind: "off" } })[4], "recycling: off, as set (max-memory)");
+    const set = "recycling: 300 MiB resident, as set (max-memory; each worker's own limit is 90 to 100 % of it)";
+    assert.equal(explain({ maxMemory: { kind: "size", bytes: 300 * MIB } })[4], set);
   });
 
   it("adds the notes, and the problem", () => {

@@ -26,9 +26,33 @@ describe("the snapshot", () => {
     );
     assert.deepEqual(rollCall, { strikes: 0, failureThreshold: 3, nextInSeconds: 6 });
     story.signal("SIGHUP");
-    assert.deepEqual([look(story).state, look(story).reloading, look(story).generation], ["reloading", true, 2]);
+    assert.deepEqual([look(story).state, look(story).reloading, look(story).generation], ["reloading", true, 1]);
     story.signal("SIGTERM");
     assert.deepEqual([look(story).state, look(story).ready, look(story).live], ["stopping", false, true]);
+  });
+
+  it("counts a generation when a worker is ready in it, and not one that never was", () => {
+    const story = new Story().start();
+    assert.equal(look(story).generation, 0);
+    story.boot().signal("SIGHUP");
+    assert.equal(look(story).generation, 1);
+    story.exit(4, 1);
+    assert.equal(look(story).generation, 1);
+    story.signal("SIGHUP").ready();
+    assert.equal(look(story).generation, 3);
+  });
+
+  it("says why a process was started, and that it is to be replaced", () => {
+    const limits = { residentBytes: null, requests: 100, lifetimeMs: null };
+    const story = new Story({ limits, hasAgent: false }).boot().beat(1, { requests: 100 });
+    const [slot] = look(story).workers;
+    assert.deepEqual(
+      slot?.processes.map(({ state, reason, renewal }) => [state, reason, renewal]),
+      [
+        ["ready", "boot", "recycle_requests"],
+        ["starting", "recycle_requests", null],
+      ],
+    );
   });
 
   it("shows a slot by its serving life, and all of its processes", () => {
