@@ -10,6 +10,7 @@ import type { Effect, Event, State } from "../policy/state.ts";
 import { Children, type Lodging, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
+import { repairRoundRobin } from "../sockets/repair.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { readVersion } from "../version.ts";
@@ -39,7 +40,8 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   const { logger } = log;
   const startedAt = world.now();
   const version = readVersion();
-  const { listening, warning } = await chooseListening(config);
+  const { listening, unheld, warning } = await chooseListening(config);
+  if (unheld === "round-robin") repairRoundRobin();
   const serviceName = randomUUID();
   const plan = makePlan(config, process.env, listening);
   const sockets = new HeldSockets(listening === null ? [] : config.ports, config.host, listening?.perSlot ?? true);
@@ -48,7 +50,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   const addresses = new Set<string>();
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName },
+    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
     { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark, onHandle, onReopened },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
