@@ -69,7 +69,8 @@ async function checkPort(wanted: Wanted): Promise<void> {
 /** What the system says to a bind of exactly this address, or null. */
 function bindTrouble(port: number, host: string | null): Promise<NodeJS.ErrnoException | null> {
   return new Promise((resolve) => {
-    const server = createServer();
+    // A client that comes in this moment would keep the port busy for as long as it likes.
+    const server = createServer((socket) => socket.destroy());
     server.once("error", (error) => resolve(error));
     server.listen({ port, ...(host === null ? {} : { host }), exclusive: true }, () => server.close(() => resolve(null)));
   });

@@ -3,13 +3,12 @@ import { randomUUID } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
 import type { MasterLog } from "../log.ts";
-import { findLife, isLive, isReady } from "../policy/select.ts";
+import { isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { Effect, Event, State } from "../policy/state.ts";
-import { Children, type Lodging, type Remark } from "../process/children.ts";
+import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
@@ -18,6 +17,7 @@ import { openEndpoint } from "./endpoint.ts";
 import { describeAddress, firstScreen, type Line } from "./first-screen.ts";
 import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
+import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
 import { createMetrics } from "./metrics.ts";
 import { makePlan } from "./plan.ts";
@@ -51,9 +51,10 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   const addresses = new Set<string>();
   const children = new Children(
     { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
-    { onEvent: (event) => loop.feed(nameHolder(event)), onRemark: remark, onHandle, onReopened },
+    { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
+  const lodgings = new Lodgings({ sockets, children, world, state: () => loop.state });
   const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
   const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
   const endpoint = await openEndpoint(config.metricsPort, config.metricsHost, {
@@ -122,26 +123,6 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     }
   }
 
-  /** A worker has bound a port that was not declared: its neighbours accept from that queue from now on, and successors inherit it. */
-  function onHandle(life: number, message: Lodging, handle: TcpHandle): void {
-    if (message.type === "locked") return sockets.keep(handle);
-    const { queue, port, host } = message;
-    if (!sockets.lodge({ queue, port, host, handle })) return handle.close();
-    for (const slot of loop.state.workers) {
-      for (const other of slot.lives) {
-        if (other.id !== life && other.queues.includes(queue)) children.tell(other.id, { type: "adopt", queue, port, host }, handle);
-      }
-    }
-  }
-
-  /** The app has closed its server on the port and opened it again: its queues once more. */
-  function onReopened(life: number, port: number): void {
-    const queues = findLife(loop.state, life)?.life.queues ?? [];
-    for (const { handle, ...queue } of sockets.of(queues)) {
-      if (queue.port === port) children.tell(life, { type: "adopt", ...queue }, handle);
-    }
-  }
-
   function openQueue(queue: number): void {
     try {
       sockets.open(queue);
@@ -159,6 +140,11 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     probes.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
       logger.error({ err: error }, `Cannot show the state on the probes port: ${error.message}`);
     });
+  }
+
+  function onEvent(event: Event): void {
+    loop.feed(nameHolder(event));
+    if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
   }
 
   /** A port that a worker finds taken at the start is told as one that the master finds so: with its holder. */

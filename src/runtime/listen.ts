@@ -4,7 +4,7 @@
 import diagnostics from "node:diagnostics_channel";
 import { addAbortListener } from "node:events";
 import net, { type Server } from "node:net";
-import type { Assignment, ChildToMaster, QueueOrder } from "../messenger/wire.ts";
+import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../messenger/wire.ts";
 import { HandleGroup } from "../sockets/handle-group.ts";
 import { bindHandle, handIn, openHandle, type TcpHandle } from "../sockets/internals.ts";
 import { lockPort } from "../sockets/lock.ts";
@@ -41,7 +41,6 @@ interface Waiting {
   readonly port: number;
   readonly host: string | null;
   open(): TcpHandle;
-  drop(): void;
 }
 
 /** A socket that this worker has bound, with its part of the port's lock. */
@@ -63,14 +62,13 @@ export class HeldListening {
   readonly #listening: Map<number, Listening> = new Map();
   readonly #targets: WeakMap<Server, Target> = new WeakMap();
   #waiting: Waiting[];
+  #ended = false;
 
   constructor(assignment: Assignment, channel: Channel) {
     this.#assignment = assignment;
     this.#channel = channel;
-    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd), drop() {} }));
-    channel.onQueue((order, handle) =>
-      order.type === "adopt" ? this.#adopt(order, handle as TcpHandle | undefined) : this.#release(order),
-    );
+    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd) }));
+    channel.onListen((order, handle) => this.#obey(order, handle as TcpHandle | undefined));
     if (assignment.service === null) return;
     diagnostics.subscribe("tracing:net.server.listen:asyncStart", (message) => {
       const { server, options } = message as { server: Server; options: ListenOptions };
@@ -82,6 +80,30 @@ export class HeldListening {
     });
   }
 
+  /**
+   * The worker drains. What still waits goes: a copy that nobody accepts from would keep the port open. A server that the app opens from here on gets
+   * nothing: a socket of its own would take connections with it when it is closed.
+   */
+  end(): void {
+    this.#ended = true;
+    this.#drop(() => true);
+  }
+
+  #obey(order: ListenOrder, handle: TcpHandle | undefined): void {
+    switch (order.type) {
+      case "adopt":
+        return this.#adopt(order, handle);
+      case "release":
+        return this.#release(order);
+      case "offered":
+        return this.#complete(order);
+      case "forget":
+        return this.#forget(order);
+      default:
+        order satisfies never;
+    }
+  }
+
   /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */
   #adopt(order: QueueOrder, handle: TcpHandle | undefined): void {
     if (handle === undefined) return;
@@ -91,15 +113,34 @@ export class HeldListening {
     if (isOurs && listening.group.isOpen) listening.group.add(queue, handle);
     // A server that still looks open is one that drains: it takes nothing more.
     else if (isOurs && listening.server.listening) handle.close();
-    else this.#waiting.push({ queue, port, host, open: () => handle, drop: () => handle.close() });
+    else this.#waiting.push({ queue, port, host, open: () => handle });
   }
 
   #release({ queue, port, host }: QueueOrder): void {
     const listening = this.#listening.get(port);
     if (listening?.host === host) listening.group.remove(queue);
-    const isReleased = (waiting: Waiting): boolean => waiting.port === port && waiting.queue === queue && waiting.host === host;
-    for (const waiting of this.#waiting) if (isReleased(waiting)) waiting.drop();
-    this.#waiting = this.#waiting.filter((waiting) => !isReleased(waiting));
+    this.#drop((waiting) => waiting.port === port && waiting.queue === queue && waiting.host === host);
+  }
+
+  /** All that the master has for a server that was opened again has come. Where that is not enough, it is as for a first one. */
+  #complete({ port, host }: PortOrder): void {
+    const listening = this.#listening.get(port);
+    if (listening?.host !== host || !listening.group.isOpen || !this.#isShort(port, [...listening.group.queues.keys()])) return;
+    const own = this.#bind(port, host);
+    if (own !== "taken" && own !== null) {
+      const { slot } = this.#assignment;
+      listening.group.add(slot, own.handle);
+      this.#lodge({ type: "lodged", queue: slot, port, host }, own, listening.group.queues.has(slot));
+    }
+    if (listening.group.queues.size === 0) failListen(listening.server, port, host);
+  }
+
+  /** The master has let go of a port because nobody listened. A server that does by now keeps what it has, and the master has it again. */
+  #forget({ port, host }: PortOrder): void {
+    this.#drop((waiting) => waiting.port === port && waiting.host === host);
+    const listening = this.#listening.get(port);
+    if (listening?.host !== host || !listening.group.isOpen) return;
+    for (const [queue, handle] of listening.group.queues) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
   }
 
   #onListen(server: Server, options: ListenOptions): void {
@@ -108,6 +149,7 @@ export class HeldListening {
     const past = this.#listening.get(target.port);
     // A second server on the port is the app's mistake, and Node says so.
     if (past?.group.isOpen === true) return;
+    if (this.#ended) return handIn(options, new HandleGroup({ name: nameOf(target) }));
     const group = past !== undefined && accepts(target, past.host) ? this.#reopen(server, target, past) : this.#open(server, target);
     if (group === null) return;
     this.#targets.set(server, target);
@@ -119,17 +161,21 @@ export class HeldListening {
   /** A first server on the port: with what is held for this worker, and with a queue of its own where nothing was declared. */
   #open(server: Server, target: Target): HandleGroup | null {
     const { port, backlog } = target;
-    const { slot, ports } = this.#assignment;
+    const { slot } = this.#assignment;
     const found = this.#waiting.find((each) => each.port === port && accepts(target, each.host));
     const host = found === undefined ? (target.host ?? null) : found.host;
     const waiting = this.#take(port, host);
-    const isShort = !waiting.some(({ queue }) => queue === slot) && (waiting.length === 0 || !ports.includes(port));
-    const own = isShort ? this.#bind(port, host) : null;
+    const queues = waiting.map(({ queue }) => queue);
+    const own = this.#isShort(port, queues) ? this.#bind(port, host) : null;
     if (own === "taken") return new HandleGroup({ refusal: ADDRESS_IN_USE });
     if (own === null && waiting.length === 0) return null;
     const group = new HandleGroup({
       backlog,
-      listened: (errno) => own !== null && this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0),
+      listened: (errno) => {
+        if (own !== null) this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0);
+        else if (errno === 0) this.#channel.send({ type: "opened", port, host });
+      },
+      closed: () => this.#channel.send({ type: "shut", port, host }),
     });
     for (const each of waiting) group.add(each.queue, each.open());
     if (own !== null) group.add(slot, own.handle);
@@ -139,11 +185,23 @@ export class HeldListening {
 
   /** The app closed the port and listens again: what it had is asked for once more, and comes over the channel. */
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
-    const group = new HandleGroup({ name, backlog });
+    const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
     for (const each of this.#take(port, host)) group.add(each.queue, each.open());
     this.#listening.set(port, { server, group, host });
-    this.#channel.send({ type: "reopened", port });
+    this.#channel.send({ type: "reopened", port, host });
     return group;
+  }
+
+  /** Whether a server needs a queue of this worker's own beside those that there are. */
+  #isShort(port: number, queues: readonly number[]): boolean {
+    const { slot, ports } = this.#assignment;
+    return !queues.includes(slot) && (queues.length === 0 || !ports.includes(port));
+  }
+
+  #drop(isDropped: (waiting: Waiting) => boolean): void {
+    const dropped = this.#waiting.filter(isDropped);
+    this.#waiting = this.#waiting.filter((waiting) => !dropped.includes(waiting));
+    for (const each of dropped) each.open().close();
   }
 
   #take(port: number, host: string | null): readonly Waiting[] {
@@ -203,6 +261,26 @@ function hostOf(host: unknown): string | null | undefined | false {
 /** Whether a socket on the one address serves an app that asks for another: all interfaces serve all of IPv4. */
 function accepts({ host: asked }: Target, held: string | null): boolean {
   return asked === undefined || held === asked || (held === null && asked === "0.0.0.0");
+}
+
+/** What getsockname() would say. */
+function nameOf({ port, host }: Target): object {
+  const address = host ?? "::";
+  return { address, port, family: net.isIPv6(address) ? "IPv6" : "IPv4" };
+}
+
+/** Too late for listen() to fail: it has been given up, and somebody else has it now. */
+function failListen(server: Server, port: number, host: string | null): void {
+  const address = host ?? "::";
+  const error = Object.assign(new Error(`listen EADDRINUSE: address already in use ${address}:${port}`), {
+    code: "EADDRINUSE",
+    errno: ADDRESS_IN_USE,
+    syscall: "listen",
+    address,
+    port,
+  });
+  server.close();
+  process.nextTick(() => server.emit("error", error));
 }
 
 function closeOnAbort(server: Server, signal: AbortSignal): void {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { listenersOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
@@ -27,6 +28,30 @@ async function startPlain(t: TestContext, port: number): Promise<void> {
   await once(plain.stdout, "data");
 }
 
+/** Who answers on the port, asked again and again from now on. */
+function watchAnswers(port: number): { stop(): Promise<readonly number[]> } {
+  const pids = new Set<number>();
+  let isRunning = true;
+  const asking = (async () => {
+    for (let asked = 0; isRunning || asked === 0; ) {
+      await ask(`http://127.0.0.1:${port}/`).then(
+        ({ body }) => {
+          pids.add((JSON.parse(body) as { pid: number }).pid);
+          asked++;
+        },
+        () => sleep(5),
+      );
+    }
+  })();
+  return {
+    async stop() {
+      isRunning = false;
+      await asking;
+      return [...pids];
+    },
+  };
+}
+
 const exitCode = async (service: Service): Promise<number | null> => (await service.exited()).code;
 
 describe("a port", { concurrency: 2 }, () => {
@@ -48,12 +73,19 @@ describe("a port", { concurrency: 2 }, () => {
         const port = await freePort();
         const both = await Promise.all([startOn(t, port, declared, 2), startOn(t, port, declared, 2)]);
         const exits = both.map((service) => once(service.process, "exit").then(() => service));
+        const answers = watchAnswers(port);
         const loser = await Promise.race(exits);
         const winner = both.find((service) => service !== loser) as Service;
         assert.equal(await exitCode(loser), 7, loser.output());
         await winner.untilReady();
-        const { pid } = JSON.parse((await ask(`http://127.0.0.1:${port}/`)).body) as { pid: number };
-        assert.ok((await winner.workerPids()).includes(pid));
+        const pids = await answers.stop();
+        const workers = await winner.workerPids();
+        assert.ok(pids.length > 0);
+        assert.deepEqual(
+          pids.filter((pid) => !workers.includes(pid)),
+          [],
+          `answers of the loser, on port ${port}`,
+        );
         winner.signal("SIGTERM");
         assert.equal(await exitCode(winner), 0, winner.output());
       }
