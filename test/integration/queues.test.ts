@@ -66,6 +66,22 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
     await untilHeldBy(service, ["0", "1"]);
   });
 
+  for (const listen of ["paired", "shared"] as const) {
+    test(`${listen}: while a worker stands still, the others serve whatever comes to its queues`, async (t) => {
+      const service = await startListening(t, { listen, declared: true }, { workers: 3 });
+      await service.untilReady();
+      await untilWhole(service, 1, 3);
+      const [stuck] = (await service.workerPids()) as [number];
+      kill(stuck, "SIGSTOP");
+      t.after(() => kill(stuck, "SIGCONT"));
+      // Of so many connections some come to every queue.
+      const answers = await Promise.all(Array.from({ length: 100 }, () => ask(service.url("/"))));
+      const pids = answers.map(({ body }) => (JSON.parse(body) as { pid: number }).pid);
+      assert.equal(pids.includes(stuck), false);
+      assert.equal((await service.workerPids()).includes(stuck), true, "and it was not replaced meanwhile");
+    });
+  }
+
   for (const declared of [true, false]) {
     test(`paired, ${declared ? "declared" : "undeclared"}: scaling moves them, and never leaves one to nobody`, async (t) => {
       const service = await startListening(t, { listen: "paired", declared }, { workers: 1 });
