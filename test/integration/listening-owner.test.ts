@@ -9,7 +9,7 @@ import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
 import { isAlive, kill } from "../helpers/processes.ts";
 import { FIXTURES, type Service } from "../helpers/service.ts";
-import { startListening, untilAllAnswer } from "../helpers/strategies.ts";
+import { type Ground, STRATEGIES, startListening, untilAllAnswer } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 /** Pairs of services that start in the same moment. */
@@ -17,15 +17,17 @@ const PAIRS = 4;
 const STOP_MS = 5_000;
 
 /** A service whose app wants exactly this port. */
-function startOn(t: TestContext, port: number, declared: boolean, workers = 1): Promise<Service> {
+function startOn(t: TestContext, port: number, declared: boolean, workers = 1, listen: Ground["listen"] = "paired"): Promise<Service> {
   const flags = declared ? ["--port", String(port)] : [];
-  return startListening(t, { listen: "paired", declared: false }, { workers, flags, env: { APP_PORT: String(port) } });
+  return startListening(t, { listen, declared: false }, { workers, flags, env: { APP_PORT: String(port) } });
 }
 
-async function startPlain(t: TestContext, port: number): Promise<void> {
+/** Returns its pid. */
+async function startPlain(t: TestContext, port: number): Promise<number> {
   const plain = spawn(process.execPath, [`${FIXTURES}listen-plain.mjs`, String(port)], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => kill(plain.pid as number));
   await once(plain.stdout, "data");
+  return plain.pid as number;
 }
 
 /** Who answers on the port, asked again and again from now on. */
@@ -91,14 +93,16 @@ describe("a port", { concurrency: 2 }, () => {
       }
     });
 
-    test(`${how}, of a plain server: exits with 7`, async (t) => {
-      const port = await freePort();
-      await startPlain(t, port);
-      const service = await startOn(t, port, declared);
-      assert.equal(await exitCode(service), 7, service.output());
-      assert.ok(service.output().includes(`port ${port}`), service.output());
-      assert.equal((await ask(`http://127.0.0.1:${port}/`)).body, "plain");
-    });
+    for (const listen of STRATEGIES) {
+      test(`${how}, of a plain server, with ${listen}: exits with 7 and names the server`, async (t) => {
+        const port = await freePort();
+        const pid = await startPlain(t, port);
+        const service = await startOn(t, port, declared, 1, listen);
+        assert.equal(await exitCode(service), 7, service.output());
+        assert.match(service.output(), new RegExp(`port ${port} for the app is taken by process ${pid} `));
+        assert.equal((await ask(`http://127.0.0.1:${port}/`)).body, "plain");
+      });
+    }
 
     test(`${how}, beside one that is free, of a plain server: exits with 7 too`, async (t) => {
       const [port, second] = [await freePort(), await freePort()];
