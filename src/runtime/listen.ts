@@ -3,37 +3,16 @@
 // `exclusive` keep Node's semantics. Runs in a worker.
 import diagnostics from "node:diagnostics_channel";
 import { addAbortListener } from "node:events";
-import net, { type Server } from "node:net";
+import type { Server } from "node:net";
 import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../messenger/wire.ts";
 import { HandleGroup } from "../sockets/handle-group.ts";
 import { bindHandle, handIn, openHandle, type TcpHandle } from "../sockets/internals.ts";
 import { lockPort } from "../sockets/lock.ts";
 import type { Channel } from "./channel.ts";
+import { accepts, type ListenOptions, nameOf, overlaps, type Target, targetOf } from "./listen-target.ts";
 
 /** Linux's EADDRINUSE, as libuv gives it. */
 const ADDRESS_IN_USE = -98;
-
-/** What the tracing channel shows of a listen(): Node reads the options again after the subscribers ran. */
-interface ListenOptions {
-  readonly port?: unknown;
-  readonly host?: unknown;
-  readonly path?: unknown;
-  readonly fd?: unknown;
-  readonly handle?: unknown;
-  readonly backlog?: unknown;
-  readonly exclusive?: unknown;
-  readonly ipv6Only?: unknown;
-  readonly signal?: unknown;
-  readonly _handle?: unknown;
-}
-
-/** Where a listen() that can be held wants to be. */
-interface Target {
-  readonly port: number;
-  /** Null is all interfaces; undefined: the app names no host and takes the one that it is given. */
-  readonly host: string | null | undefined;
-  readonly backlog: number | null;
-}
 
 /** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
 interface Waiting {
@@ -49,8 +28,9 @@ interface Own {
   readonly locks: readonly TcpHandle[];
 }
 
-/** The server that has, or had, a port. */
+/** The server that has, or had, a port on an address. */
 interface Listening {
+  readonly port: number;
   readonly server: Server;
   readonly group: HandleGroup;
   readonly host: string | null;
@@ -59,7 +39,7 @@ interface Listening {
 export class HeldListening {
   readonly #assignment: Assignment;
   readonly #channel: Channel;
-  readonly #listening: Map<number, Listening> = new Map();
+  readonly #listening: Map<string, Listening> = new Map();
   readonly #targets: WeakMap<Server, Target> = new WeakMap();
   #waiting: Waiting[];
   #ended = false;
@@ -108,24 +88,22 @@ export class HeldListening {
   #adopt(order: QueueOrder, handle: TcpHandle | undefined): void {
     if (handle === undefined) return;
     const { queue, port, host } = order;
-    const listening = this.#listening.get(port);
-    const isOurs = listening !== undefined && listening.host === host;
-    if (isOurs && listening.group.isOpen) listening.group.add(queue, handle);
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen === true) listening.group.add(queue, handle);
     // A server that still looks open is one that drains: it takes nothing more.
-    else if (isOurs && listening.server.listening) handle.close();
+    else if (listening?.server.listening === true) handle.close();
     else this.#waiting.push({ queue, port, host, open: () => handle });
   }
 
   #release({ queue, port, host }: QueueOrder): void {
-    const listening = this.#listening.get(port);
-    if (listening?.host === host) listening.group.remove(queue);
+    this.#listening.get(keyOf(port, host))?.group.remove(queue);
     this.#drop((waiting) => waiting.port === port && waiting.queue === queue && waiting.host === host);
   }
 
   /** All that the master has for a server that was opened again has come. Where that is not enough, it is as for a first one. */
   #complete({ port, host }: PortOrder): void {
-    const listening = this.#listening.get(port);
-    if (listening?.host !== host || !listening.group.isOpen || !this.#isShort(port, [...listening.group.queues.keys()])) return;
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen !== true || !this.#isShort(port, [...listening.group.queues.keys()])) return;
     const own = this.#bind(port, host);
     if (own !== "taken" && own !== null) {
       const { slot } = this.#assignment;
@@ -138,19 +116,20 @@ export class HeldListening {
   /** The master has let go of a port because nobody listened. A server that does by now keeps what it has, and the master has it again. */
   #forget({ port, host }: PortOrder): void {
     this.#drop((waiting) => waiting.port === port && waiting.host === host);
-    const listening = this.#listening.get(port);
-    if (listening?.host !== host || !listening.group.isOpen) return;
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen !== true) return;
     for (const [queue, handle] of listening.group.queues) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
   }
 
   #onListen(server: Server, options: ListenOptions): void {
     const target = targetOf(options);
     if (target === null) return;
-    const past = this.#listening.get(target.port);
-    // A second server on the port is the app's mistake, and Node says so.
-    if (past?.group.isOpen === true) return;
+    const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
+    // A second server on the address is the app's mistake, and Node says so.
+    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return;
+    const past = beside.find(({ host }) => accepts(target, host));
     if (this.#ended) return handIn(options, new HandleGroup({ name: nameOf(target) }));
-    const group = past !== undefined && accepts(target, past.host) ? this.#reopen(server, target, past) : this.#open(server, target);
+    const group = past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
     if (group === null) return;
     this.#targets.set(server, target);
     handIn(options, group);
@@ -179,7 +158,7 @@ export class HeldListening {
     });
     for (const each of waiting) group.add(each.queue, each.open());
     if (own !== null) group.add(slot, own.handle);
-    this.#listening.set(port, { server, group, host });
+    this.#listening.set(keyOf(port, host), { server, port, group, host });
     return group;
   }
 
@@ -187,7 +166,7 @@ export class HeldListening {
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
     const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
     for (const each of this.#take(port, host)) group.add(each.queue, each.open());
-    this.#listening.set(port, { server, group, host });
+    this.#listening.set(keyOf(port, host), { server, port, group, host });
     this.#channel.send({ type: "reopened", port, host });
     return group;
   }
@@ -240,33 +219,8 @@ export class HeldListening {
   }
 }
 
-/** Null: it keeps Node's semantics. */
-function targetOf(options: ListenOptions): Target | null {
-  const { path, fd, handle, _handle, exclusive, ipv6Only, signal, backlog } = options;
-  if (path !== undefined || fd !== undefined || handle !== undefined || _handle !== undefined || !Object.isExtensible(options)) return null;
-  if (exclusive === true || ipv6Only === true || (signal !== undefined && !(signal instanceof AbortSignal))) return null;
-  const port = Number(options.port);
-  if (!Number.isInteger(port) || port <= 0 || port > 65_535) return null;
-  const host = hostOf(options.host);
-  return host === false ? null : { port, host, backlog: typeof backlog === "number" && backlog > 0 ? backlog : null };
-}
-
-/** False: a name, which only Node resolves. */
-function hostOf(host: unknown): string | null | undefined | false {
-  if (host === undefined || host === null || host === "") return undefined;
-  if (host === "::") return null;
-  return typeof host === "string" && net.isIP(host) !== 0 ? host : false;
-}
-
-/** Whether a socket on the one address serves an app that asks for another: all interfaces serve all of IPv4. */
-function accepts({ host: asked }: Target, held: string | null): boolean {
-  return asked === undefined || held === asked || (held === null && asked === "0.0.0.0");
-}
-
-/** What getsockname() would say. */
-function nameOf({ port, host }: Target): object {
-  const address = host ?? "::";
-  return { address, port, family: net.isIPv6(address) ? "IPv6" : "IPv4" };
+function keyOf(port: number, host: string | null): string {
+  return `${port} ${host ?? ""}`;
 }
 
 /** Too late for listen() to fail: it has been given up, and somebody else has it now. */

@@ -228,6 +228,26 @@ test("never takes a queue of another address", async (t) => {
   );
 });
 
+test("servers on two addresses of one port have each their own, and a third one on all addresses is refused", async (t) => {
+  const port = await freePort();
+  const before = said.length;
+  for (const host of ["127.0.0.1", "127.0.0.2"]) {
+    const server = net.createServer();
+    t.after(() => void server.close());
+    server.listen(port, host);
+    await listening(server);
+  }
+  assert.deepEqual(
+    said.slice(before).flatMap(({ message }) => (message.type === "lodged" ? [message.host] : [])),
+    ["127.0.0.1", "127.0.0.2"],
+  );
+  const third = net.createServer();
+  third.listen(port);
+  const [error] = (await once(third, "error")) as [NodeJS.ErrnoException];
+  assert.equal(error.code, "EADDRINUSE");
+  assert.equal(listenersOf(port).length, 2);
+});
+
 test("an app that names no host listens where the master was told to", async (t) => {
   const port = await freePort();
   order("adopt", 0, port, bindQueue(t, port, "127.0.0.1"), "127.0.0.1");
