@@ -10,6 +10,7 @@ import type { Effect, Event, State } from "../policy/state.ts";
 import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
+import { readAcceptQueues } from "../system/accept-queues.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { readVersion } from "../version.ts";
@@ -55,7 +56,8 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const lodgings = new Lodgings({ sockets, children, world, state: () => loop.state });
-  const metrics = createMetrics({ version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now() });
+  const { hasAgent } = plan.settings;
+  const metrics = createMetrics({ version, hasAgent, state: () => loop.state, now: () => world.now(), acceptQueues });
   const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
   const endpoint = await openEndpoint(config.metricsPort, config.metricsHost, {
     contentType: metrics.contentType,
@@ -133,6 +135,12 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
       if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
     }
+  }
+
+  /** Of a port that is not open yet nothing waits. */
+  async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
+    const waiting = await readAcceptQueues();
+    return new Map([...new Set([...config.ports, ...sockets.ports])].map((port) => [port, waiting.get(port) ?? 0]));
   }
 
   function settled(state: State): void {

@@ -54,6 +54,11 @@ export class HeldSockets {
     return given.length > 0;
   }
 
+  /** The ports that it holds a socket on. */
+  get ports(): ReadonlySet<number> {
+    return new Set([...this.#ports, ...this.#sockets.map(({ port }) => port)]);
+  }
+
   /** Keeps a lock for the life of this process. */
   keep(handle: TcpHandle): void {
     this.#locks.push(handle);

@@ -66,6 +66,26 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
     await untilHeldBy(service, ["0", "1"]);
   });
 
+  for (const declared of [true, false]) {
+    test(`${declared ? "declared" : "undeclared"}: the metrics tell how many connections wait, in all queues`, async (t) => {
+      const service = await startListening(t, { listen: "paired", declared }, { workers: 2 });
+      await service.untilReady();
+      await untilWhole(service, 1, 2);
+      const metric = `rollcall_accept_queue_length{port="${service.appPort}"}`;
+      assert.equal(await service.metric(metric), 0);
+      const pids = await service.workerPids();
+      t.after(() => {
+        for (const pid of pids) kill(pid, "SIGCONT");
+      });
+      for (const pid of pids) kill(pid, "SIGSTOP");
+      const answers = Array.from({ length: 40 }, () => ask(service.url("/")));
+      await until("all of them wait", async () => (await service.metric(metric)) === answers.length);
+      for (const pid of pids) kill(pid, "SIGCONT");
+      await Promise.all(answers);
+      assert.equal(await service.metric(metric), 0);
+    });
+  }
+
   for (const listen of ["paired", "shared"] as const) {
     test(`${listen}: while a worker stands still, the others serve whatever comes to its queues`, async (t) => {
       const service = await startListening(t, { listen, declared: true }, { workers: 3 });
