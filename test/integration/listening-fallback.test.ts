@@ -5,12 +5,15 @@ import { describe, test } from "node:test";
 import { startListening } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
-const canUnshare = spawnSync("unshare", ["-n", "true"]).status === 0;
+/** Puts what follows into a network of its own. */
+const WRAPPER: readonly [string, ...string[]] = ["unshare", "-n"];
+const [command, ...args] = WRAPPER;
+const canUnshare = spawnSync(command, [...args, "true"]).status === 0;
 
 describe("without a loopback interface", { skip: !canUnshare && "needs unshare and root" }, () => {
   for (const listen of ["auto", "paired"] as const) {
     test(`${listen}: warns once, uses round-robin and serves until it is stopped`, async (t) => {
-      const service = await startListening(t, { listen, declared: true }, { workers: 2, wrapper: ["unshare", "-n"] });
+      const service = await startListening(t, { listen, declared: true }, { workers: 2, wrapper: WRAPPER });
       await until(`it is ready\n${service.output()}`, () => service.hasLogged(/^ready in/));
       const warnings = service.log().filter(({ msg }) => msg.includes("round-robin"));
       assert.deepEqual(
