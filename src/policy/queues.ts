@@ -47,7 +47,7 @@ export function queuesAtBirth(state: State, slot: Slot): readonly number[] {
 /** Opens queues for new slots, and moves queues between ready workers until each has somebody who accepts from it. */
 export function coverQueues(turn: Turn): void {
   const { listening } = turn.state.settings;
-  if (listening === null || turn.state.stop !== null) return;
+  if (listening === null) return;
   const wanted = desiredQueues(turn.state, listening.spread);
   const adopts: Effect[] = [];
   const releases: Effect[] = [];

@@ -194,6 +194,18 @@ test("where nothing is held, there are no queues", () => {
   assert.deepEqual([...of.all("open-queue"), ...of.all("adopt"), ...of.all("close-queues")], []);
 });
 
+test("while a stop only delays, the queues of a worker that dies are adopted; later nobody takes any", () => {
+  const of = new Story({ listening: PER_WORKER, workerCount: 3, hasAgent: false, drainDelayMs: 5_000 }).boot();
+  of.signal("SIGTERM");
+  of.exit(of.worker(0), "SIGKILL");
+  assert.deepEqual(held(of), ["-", "1 0", "2"]);
+  assertCovered(of);
+  of.pass(5_000);
+  const moves = of.all("adopt").length;
+  of.exit(of.lives()[0]?.id as number, "SIGKILL");
+  assert.equal(of.all("adopt").length, moves);
+});
+
 test("a stop closes the queues once, as soon as nobody accepts any more, and adopts nothing", () => {
   const of = story(PAIRED, 3).boot();
   of.signal("SIGTERM");
