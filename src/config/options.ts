@@ -68,7 +68,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     name: "listen",
     kind: oneOf("<strategy>", "auto", "paired", "per-worker", "shared", "round-robin"),
     default: "auto",
-    meaning: "how workers share a port: auto (for now as Node's cluster, one socket for all), paired, per-worker, shared or round-robin",
+    meaning: "how workers share a port: auto (paired on Linux, else round-robin), paired, per-worker, shared or round-robin",
   },
   spread: { name: "spread", kind: count(1, 64), default: 2, meaning: "with paired: how many workers accept from each queue" },
   minReady: { name: "min-ready", kind: count(1, 1_024), default: 1, meaning: "how many ready workers it takes to be ready" },

@@ -3,37 +3,53 @@ import type { Config } from "../config/config.ts";
 import type { Settings } from "../policy/state.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { lockPort } from "../sockets/lock.ts";
-import { repairRoundRobin } from "../sockets/repair.ts";
 import { selfTest } from "../sockets/self-test.ts";
 import { portConflict } from "./preflight.ts";
 
 export interface Listening {
-  /** Null: nothing is held, workers listen as Node's cluster has it. */
+  /** Null: nothing is held. */
   readonly listening: Settings["listening"];
+  /** How Node's cluster shares what is not held. */
+  readonly unheld: "shared" | "round-robin";
   readonly warning: string | null;
 }
 
-export async function chooseListening({ listen, spread }: Config): Promise<Listening> {
-  // Node's own sharing of one socket, until held sockets have proven themselves for longer.
-  if (listen === "auto") return { listening: null, warning: null };
-  if (listen === "round-robin") {
-    repairRoundRobin();
-    return { listening: null, warning: null };
+/** What the choice needs to know of this machine and this Node. */
+export interface Abilities {
+  readonly platform: NodeJS.Platform;
+  /** @returns null, or why sockets cannot be held */
+  selfTest(): Promise<string | null>;
+}
+
+const HERE: Abilities = { platform: process.platform, selfTest };
+
+export async function chooseListening({ listen, spread }: Config, { platform, selfTest }: Abilities = HERE): Promise<Listening> {
+  if (listen === "round-robin") return roundRobin(null);
+  if (platform !== "linux") {
+    return roundRobin(listen === "auto" ? null : `listen ${listen}: only Linux can hold listening sockets; using round-robin`);
   }
-  if (process.platform !== "linux") return { listening: null, warning: `listen ${listen}: only Linux has it; using Node's own way` };
   const problem = await selfTest();
-  if (problem !== null)
-    return { listening: null, warning: `cannot hold listening sockets on this Node (${problem}); using Node's own way` };
+  if (problem !== null) return roundRobin(`cannot hold listening sockets on this machine and Node (${problem}); using round-robin`);
   switch (listen) {
+    case "auto":
     case "paired":
-      return { listening: { perSlot: true, spread }, warning: null };
+      return held(true, spread);
     case "per-worker":
-      return { listening: { perSlot: true, spread: 1 }, warning: null };
+      return held(true, 1);
     case "shared":
-      return { listening: { perSlot: false, spread: Number.POSITIVE_INFINITY }, warning: null };
+      return held(false, Number.POSITIVE_INFINITY);
     default:
       return listen satisfies never;
   }
+}
+
+/** Beside held sockets, what Node itself shares is one socket for all: a worker that dies abruptly has no connection in hand-over. */
+function held(perSlot: boolean, spread: number): Listening {
+  return { listening: { perSlot, spread }, unheld: "shared", warning: null };
+}
+
+function roundRobin(warning: string | null): Listening {
+  return { listening: null, unheld: "round-robin", warning };
 }
 
 /**

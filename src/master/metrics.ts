@@ -23,6 +23,8 @@ export interface MetricsSource {
   readonly hasAgent: boolean;
   state(): State;
   now(): number;
+  /** Connections that wait to be accepted, by each port of the app that the master knows. */
+  acceptQueues(): Promise<ReadonlyMap<number, number>>;
 }
 
 export interface Metrics {
@@ -74,6 +76,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   }
   for (const signal of SIGNALS) signals.inc({ signal }, 0);
   addServiceGauges(registry, source, roles);
+  addAcceptQueues(registry, source);
   addSlotMetrics(registry, () => takeSnapshot(source.state(), source.now()));
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -146,6 +149,20 @@ function addServiceGauges(registry: Registry, source: MetricsSource, roles: read
   gauge("rollcall_crash_loop", "1 when a crash loop was found.", [], (to, state) =>
     to.set(takeSnapshot(state, source.now()).crashLoop ? 1 : 0),
   );
+}
+
+function addAcceptQueues(registry: Registry, source: MetricsSource): void {
+  new Gauge({
+    name: "rollcall_accept_queue_length",
+    help: "Connections that wait to be accepted, in all queues of a port.",
+    labelNames: ["port"],
+    registers: [registry],
+    async collect() {
+      const waiting = await source.acceptQueues();
+      this.reset();
+      for (const [port, length] of waiting) this.set({ port }, length);
+    },
+  });
 }
 
 function describe(registry: Registry): readonly MetricDescription[] {

@@ -94,7 +94,8 @@ async function bindTrouble(port: number, host: string | null): Promise<NodeJS.Er
 
 function listenTrouble(port: number, host: string): Promise<NodeJS.ErrnoException | null> {
   return new Promise((resolve) => {
-    const server = createServer();
+    // A client that comes in this moment would keep the port busy for as long as it likes.
+    const server = createServer((socket) => socket.destroy());
     server.once("error", (error) => resolve(error));
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
   });

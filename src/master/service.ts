@@ -3,19 +3,21 @@ import type { Config } from "../config/config.ts";
 import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
 import { readVersion } from "../package/version.ts";
-import { findLife, isLive, isReady } from "../policy/select.ts";
+import { isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { Effect, Event, State } from "../policy/state.ts";
-import { Children, type Lodging, type Remark } from "../process/children.ts";
+import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
+import { repairRoundRobin } from "../sockets/repair.ts";
+import { readAcceptQueues } from "../system/accept-queues.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { Desk } from "./desk.ts";
 import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
 import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
+import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
 import { makePlan } from "./plan.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
@@ -38,7 +40,8 @@ export interface ServiceInput {
 export async function runService({ config, configFile, log, world }: ServiceInput): Promise<void> {
   const startedAt = world.now();
   const version = readVersion();
-  const { listening, warning } = await chooseListening(config);
+  const { listening, unheld, warning } = await chooseListening(config);
+  if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
   const plan = makePlan(config, process.env, listening);
@@ -49,11 +52,13 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   const addresses = new Set<string>();
   let bootSeen = (): void => {};
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName },
-    { onEvent, onRemark: remark, onHandle, onReopened },
+    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
+    { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
-  const desk = new Desk({ config, version, hasAgent: plan.settings.hasAgent, state: () => loop.state, now: () => world.now(), status });
+  const lodgings = new Lodgings({ sockets, children, world, state: () => loop.state });
+  const { hasAgent } = plan.settings;
+  const desk = new Desk({ config, version, hasAgent, state: () => loop.state, now: () => world.now(), acceptQueues, status });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
@@ -82,6 +87,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   function onEvent(event: Event): void {
     if (event.type === "readied" || event.type === "exited") bootSeen();
     loop.feed(nameHolder(event));
+    if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
   }
 
   function perform(effect: Effect): void {
@@ -126,26 +132,6 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     }
   }
 
-  /** A worker has bound a port that was not declared: its neighbours accept from that queue from now on, and successors inherit it. */
-  function onHandle(life: number, message: Lodging, handle: TcpHandle): void {
-    if (message.type === "locked") return sockets.keep(handle);
-    const { queue, port, host } = message;
-    if (!sockets.lodge({ queue, port, host, handle })) return handle.close();
-    for (const slot of loop.state.workers) {
-      for (const other of slot.lives) {
-        if (other.id !== life && other.queues.includes(queue)) children.tell(other.id, { type: "adopt", queue, port, host }, handle);
-      }
-    }
-  }
-
-  /** The app has closed its server on the port and opened it again: its queues once more. */
-  function onReopened(life: number, port: number): void {
-    const queues = findLife(loop.state, life)?.life.queues ?? [];
-    for (const { handle, ...queue } of sockets.of(queues)) {
-      if (queue.port === port) children.tell(life, { type: "adopt", ...queue }, handle);
-    }
-  }
-
   function openQueue(queue: number): void {
     try {
       sockets.open(queue);
@@ -156,6 +142,12 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
       if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
     }
+  }
+
+  /** Of a port that is not open yet nothing waits. */
+  async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
+    const waiting = await readAcceptQueues();
+    return new Map([...new Set([...config.ports, ...sockets.ports])].map((port) => [port, waiting.get(port) ?? 0]));
   }
 
   function settled(state: State): void {

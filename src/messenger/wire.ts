@@ -35,8 +35,11 @@ export type ChildToMaster =
   | { readonly type: "lodged"; readonly queue: number; readonly port: number; readonly host: string | null }
   /** Part of a port's lock for the master to keep; its handle comes along. */
   | { readonly type: "locked"; readonly port: number }
-  /** The app listens again on a held port that it had closed: its queues are wanted once more. */
-  | { readonly type: "reopened"; readonly port: number }
+  /**
+   * What the app does on a port that can be held: it listens with what the worker had already, it does no longer, or it does once more and wants its
+   * queues again.
+   */
+  | { readonly type: "opened" | "shut" | "reopened"; readonly port: number; readonly host: string | null }
   | { readonly type: "cut"; readonly requests: number; readonly connections: number; readonly hooks: boolean };
 
 export interface DrainOrder {
@@ -55,7 +58,19 @@ export interface QueueOrder {
   readonly host: string | null;
 }
 
-export type MasterToChild = DrainOrder | QueueOrder;
+/**
+ * The answer to `reopened` is complete, with whatever queues came before it; or: the port is given up, copies of its queues that nobody listens on
+ * must go.
+ */
+export interface PortOrder {
+  readonly type: "offered" | "forget";
+  readonly port: number;
+  readonly host: string | null;
+}
+
+export type ListenOrder = QueueOrder | PortOrder;
+
+export type MasterToChild = DrainOrder | ListenOrder;
 
 export function seal<Message extends ChildToMaster | MasterToChild>(message: Message): Message & { readonly rollcall: typeof BRAND } {
   return { rollcall: BRAND, ...message };
@@ -79,8 +94,13 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return isCount(queue) && isCount(port) && isHost(host) ? { type: "lodged", queue, port, host } : null;
     }
     case "locked":
-    case "reopened":
-      return isCount(raw.port) ? { type: raw.type, port: raw.port } : null;
+      return isCount(raw.port) ? { type: "locked", port: raw.port } : null;
+    case "opened":
+    case "shut":
+    case "reopened": {
+      const { type, port, host } = raw;
+      return isCount(port) && isHost(host) ? { type, port, host } : null;
+    }
     case "listening": {
       const { address, port, expected } = raw;
       if (typeof address !== "string" || !(port === null || isCount(port))) return null;
@@ -116,6 +136,11 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
     case "release": {
       const { type, queue, port, host } = raw;
       return isCount(queue) && isCount(port) && isHost(host) ? { type, queue, port, host } : null;
+    }
+    case "offered":
+    case "forget": {
+      const { type, port, host } = raw;
+      return isCount(port) && isHost(host) ? { type, port, host } : null;
     }
     default:
       return null;

@@ -1,6 +1,7 @@
 // Which worker accepts from which held socket. Every queue has `spread` workers by nature; one that has lost them all is adopted until they are
 // back. Pure; the numbering of queues is stable: a slot that is scaled away leaves its queue to the others, with all that waits in it.
-import type { Effect, Life, Ready, Slot, State } from "./state.ts";
+import { findLife } from "./select.ts";
+import type { Effect, Ready, Slot, State } from "./state.ts";
 import { putLife, type Turn } from "./turn.ts";
 
 /**
@@ -12,10 +13,24 @@ import { putLife, type Turn } from "./turn.ts";
 export function naturalQueues(slot: number, workers: number, queues: number, spread: number): readonly number[] {
   const found: number[] = [];
   for (let queue = 0; queue < queues; queue++) {
-    const distance = ((queue % workers) - (slot % workers) + workers) % workers;
-    if (distance < spread) found.push(queue);
+    const { last, count } = acceptorsOf(queue, workers, queues, spread);
+    const distance = (last - (slot % workers) + workers) % workers;
+    if (distance < count) found.push(queue);
   }
   return found.sort((a, b) => Number(b === slot) - Number(a === slot) || a - b);
+}
+
+/**
+ * The neighbouring slots that accept from a queue, as the last one and how many. After a scaling down there may be queues beyond the last whole round
+ * over all slots: these are shared by as many slots as it takes for each slot to have its part, or some would have twice the load of others.
+ */
+function acceptorsOf(queue: number, workers: number, queues: number, spread: number): { readonly last: number; readonly count: number } {
+  const rest = queues % workers;
+  const place = queue - (queues - rest);
+  if (place < 0) return { last: queue % workers, count: spread };
+  const first = Math.floor((place * workers) / rest);
+  const next = Math.floor(((place + 1) * workers) / rest);
+  return { last: next - 1, count: Math.max(spread, next - first) };
 }
 
 /** How many queues the service needs now: it never gives one up. */
@@ -32,14 +47,22 @@ export function queuesAtBirth(state: State, slot: Slot): readonly number[] {
 /** Opens queues for new slots, and moves queues between ready workers until each has somebody who accepts from it. */
 export function coverQueues(turn: Turn): void {
   const { listening } = turn.state.settings;
-  if (listening === null || turn.state.stop !== null) return;
+  if (listening === null) return;
   const wanted = desiredQueues(turn.state, listening.spread);
+  const adopts: Effect[] = [];
+  const releases: Effect[] = [];
   for (const slot of turn.state.workers) {
-    for (const life of slot.lives) {
-      const queues = life.state === "ready" ? wanted.get(life.id) : undefined;
-      if (queues !== undefined) move(turn, slot, life, queues);
+    for (const life of readyLives(slot)) {
+      const orders = move(turn, life, wanted.get(life.id) ?? []);
+      adopts.push(...orders.filter(({ type }) => type === "adopt"));
+      releases.push(...orders.filter(({ type }) => type === "release"));
     }
   }
+  // Before any fork, which keeps the master busy for milliseconds in which somebody may wait in a queue.
+  const fork = turn.effects.findIndex(({ type }) => type === "fork");
+  turn.effects.splice(fork === -1 ? turn.effects.length : fork, 0, ...adopts);
+  // Last: whoever takes a queue over hears of it before the other lets go.
+  turn.effects.push(...releases);
 }
 
 export function openQueues(turn: Turn): void {
@@ -50,15 +73,21 @@ export function openQueues(turn: Turn): void {
 
 function desiredQueues(state: State, spread: number): ReadonlyMap<number, readonly number[]> {
   const wanted = new Map<number, number[]>();
+  const able: number[][] = [];
   for (const slot of state.workers) {
     const natural = slot.index < state.workersTarget ? naturalQueues(slot.index, state.workersTarget, state.queues, spread) : [];
-    for (const life of readyLives(slot)) wanted.set(life.id, [...natural]);
+    for (const life of readyLives(slot)) {
+      const queues = [...natural];
+      wanted.set(life.id, queues);
+      // Who hangs keeps its queues, but cannot be counted on.
+      if (!life.suspected) able.push(queues);
+    }
   }
-  const covered = new Set([...wanted.values()].flat());
+  const covered = new Set(able.flat());
   for (let queue = 0; queue < state.queues; queue++) {
     if (covered.has(queue)) continue;
     // The least burdened takes it; of equals the first, so that the choice is stable.
-    const [adopter] = [...wanted.values()].sort((a, b) => a.length - b.length);
+    const [adopter] = able.toSorted((a, b) => a.length - b.length);
     adopter?.push(queue);
   }
   return wanted;
@@ -68,14 +97,15 @@ function readyLives(slot: Slot): readonly Ready[] {
   return slot.lives.filter((life) => life.state === "ready");
 }
 
-function move(turn: Turn, slot: Slot, life: Life, queues: readonly number[]): void {
+/** Gives a worker its queues, and returns the orders that tell it. */
+function move(turn: Turn, life: Ready, queues: readonly number[]): readonly Effect[] {
   const adopted = queues.filter((queue) => !life.queues.includes(queue));
   const released = life.queues.filter((queue) => !queues.includes(queue));
-  if (adopted.length === 0 && released.length === 0) return;
-  const orders: Effect[] = [
+  if (adopted.length === 0 && released.length === 0) return [];
+  const found = findLife(turn.state, life.id);
+  if (found !== null) putLife(turn, found.slot, { ...life, queues });
+  return [
     ...adopted.map((queue): Effect => ({ type: "adopt", life: life.id, queue })),
     ...released.map((queue): Effect => ({ type: "release", life: life.id, queue })),
   ];
-  turn.effects.push(...orders);
-  putLife(turn, turn.state.workers.find((each) => each.index === slot.index) ?? slot, { ...life, queues });
 }

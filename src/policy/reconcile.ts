@@ -10,7 +10,9 @@ import { log, putSlot, type Turn, tally } from "./turn.ts";
 
 /** Brings the actual children nearer to the desired ones. Harmless to call at any time. */
 export function reconcile(turn: Turn): void {
-  if (turn.state.stop !== null) return;
+  const { stop } = turn.state;
+  // While a stop only delays, its workers still accept, and the queues of one that dies are the others'.
+  if (stop !== null) return stop.stage === "delaying" ? coverQueues(turn) : undefined;
   advanceBoot(turn);
   openQueues(turn);
   const { agent } = turn.state;

@@ -47,6 +47,13 @@ export function countResponsiveWorkers(state: State, now: number): number {
   }).length;
 }
 
+/** Every slot has a ready worker, and nobody is on the way. */
+export function isWhole({ phase, workers, workersTarget }: State): boolean {
+  const slots = workers.slice(0, workersTarget);
+  if (phase !== "running" || slots.length < workersTarget) return false;
+  return slots.every((slot) => readyLife(slot) !== null && !slot.lives.some((life) => life.state === "starting"));
+}
+
 /** Readiness: event-driven, not sampled. */
 export function isReady(state: State, now: number): boolean {
   if (state.phase !== "running" || state.stop !== null || state.maintenance) return false;

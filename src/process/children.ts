@@ -22,14 +22,14 @@ export type Remark =
   | { readonly type: "cut"; readonly place: Place; readonly requests: number; readonly connections: number; readonly hooks: boolean }
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
-export type Lodging = Extract<ChildToMaster, { type: "lodged" | "locked" }>;
+/** What a worker says of the ports that can be held. */
+export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
 
 interface Listeners {
   readonly onEvent: (event: Event) => void;
   readonly onRemark: (remark: Remark) => void;
-  /** A child hands a socket over, for the master to hold. */
-  readonly onHandle: (life: number, message: Lodging, handle: TcpHandle) => void;
-  readonly onReopened: (life: number, port: number) => void;
+  /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
+  readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
 }
 
 export class Children {
@@ -105,7 +105,7 @@ export class Children {
   }
 
   #dispatch(life: number, place: Place, message: ChildToMaster, handle: TcpHandle | undefined): void {
-    const { onEvent, onRemark, onHandle, onReopened } = this.#listeners;
+    const { onEvent, onRemark, onPort } = this.#listeners;
     switch (message.type) {
       case "ready":
         return onEvent({ type: "readied", life });
@@ -120,9 +120,10 @@ export class Children {
       }
       case "lodged":
       case "locked":
-        return handle === undefined ? undefined : onHandle(life, message, handle);
+      case "opened":
+      case "shut":
       case "reopened":
-        return onReopened(life, message.port);
+        return onPort(life, message, handle);
       case "listening":
       case "cut":
         return onRemark({ ...message, place });

@@ -21,6 +21,8 @@ export interface LaunchPlan {
   readonly heapFlags: readonly string[];
   /** Names this service to its own workers; null when no socket is held. */
   readonly service: string | null;
+  /** How Node's cluster shares what is not held. */
+  readonly unheld: "shared" | "round-robin";
 }
 
 export interface Place {
@@ -39,9 +41,7 @@ export function launch(plan: LaunchPlan, place: Place, sockets: readonly HeldSoc
   const execArgv = nodeFlags(plan, place);
   const env = childEnvironment(plan, place, sockets);
   if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
-  // For what is not held: workers accept from one socket, and on an abrupt death nothing waits in a hand-over, as it does with round-robin.
-  const isShared = config.listen !== "round-robin" && process.platform !== "win32";
-  cluster.schedulingPolicy = isShared ? cluster.SCHED_NONE : cluster.SCHED_RR;
+  cluster.schedulingPolicy = plan.unheld === "shared" ? cluster.SCHED_NONE : cluster.SCHED_RR;
   cluster.setupPrimary({
     exec: entry,
     args: [...config.appArgs],

@@ -1,18 +1,18 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
-import { type ChildToMaster, type DrainOrder, isSealed, openFromMaster, type QueueOrder, seal } from "../messenger/wire.ts";
+import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../messenger/wire.ts";
 import { sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 export class Channel {
   #onDrain: (order: DrainOrder) => void = () => {};
-  #onQueue: (order: QueueOrder, handle: unknown) => void = () => {};
+  #onListen: (order: ListenOrder, handle: unknown) => void = () => {};
 
   constructor() {
     intercept((event, [message, handle]) => {
       if (event !== "message" || !isSealed(message)) return false;
       const order = openFromMaster(message);
       if (order?.type === "drain") this.#onDrain(order);
-      else if (order !== null) this.#onQueue(order, handle);
+      else if (order !== null) this.#onListen(order, handle);
       return true;
     });
     // Without a listener Node keeps messages back until one comes; it also keeps an idle agent alive.
@@ -23,8 +23,8 @@ export class Channel {
     this.#onDrain = listener;
   }
 
-  onQueue(listener: (order: QueueOrder, handle: unknown) => void): void {
-    this.#onQueue = listener;
+  onListen(listener: (order: ListenOrder, handle: unknown) => void): void {
+    this.#onListen = listener;
   }
 
   /** The master is gone. */

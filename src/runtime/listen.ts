@@ -3,37 +3,16 @@
 // `exclusive` keep Node's semantics. Runs in a worker.
 import diagnostics from "node:diagnostics_channel";
 import { addAbortListener } from "node:events";
-import net, { type Server } from "node:net";
-import type { Assignment, ChildToMaster, QueueOrder } from "../messenger/wire.ts";
+import type { Server } from "node:net";
+import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../messenger/wire.ts";
 import { HandleGroup } from "../sockets/handle-group.ts";
 import { bindHandle, handIn, openHandle, type TcpHandle } from "../sockets/internals.ts";
 import { lockPort } from "../sockets/lock.ts";
 import type { Channel } from "./channel.ts";
+import { accepts, type ListenOptions, nameOf, overlaps, type Target, targetOf } from "./listen-target.ts";
 
 /** Linux's EADDRINUSE, as libuv gives it. */
 const ADDRESS_IN_USE = -98;
-
-/** What the tracing channel shows of a listen(): Node reads the options again after the subscribers ran. */
-interface ListenOptions {
-  readonly port?: unknown;
-  readonly host?: unknown;
-  readonly path?: unknown;
-  readonly fd?: unknown;
-  readonly handle?: unknown;
-  readonly backlog?: unknown;
-  readonly exclusive?: unknown;
-  readonly ipv6Only?: unknown;
-  readonly signal?: unknown;
-  readonly _handle?: unknown;
-}
-
-/** Where a listen() that can be held wants to be. */
-interface Target {
-  readonly port: number;
-  /** Null is all interfaces; undefined: the app names no host and takes the one that it is given. */
-  readonly host: string | null | undefined;
-  readonly backlog: number | null;
-}
 
 /** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
 interface Waiting {
@@ -41,7 +20,6 @@ interface Waiting {
   readonly port: number;
   readonly host: string | null;
   open(): TcpHandle;
-  drop(): void;
 }
 
 /** A socket that this worker has bound, with its part of the port's lock. */
@@ -50,8 +28,9 @@ interface Own {
   readonly locks: readonly TcpHandle[];
 }
 
-/** The server that has, or had, a port. */
+/** The server that has, or had, a port on an address. */
 interface Listening {
+  readonly port: number;
   readonly server: Server;
   readonly group: HandleGroup;
   readonly host: string | null;
@@ -60,17 +39,16 @@ interface Listening {
 export class HeldListening {
   readonly #assignment: Assignment;
   readonly #channel: Channel;
-  readonly #listening: Map<number, Listening> = new Map();
+  readonly #listening: Map<string, Listening> = new Map();
   readonly #targets: WeakMap<Server, Target> = new WeakMap();
   #waiting: Waiting[];
+  #ended = false;
 
   constructor(assignment: Assignment, channel: Channel) {
     this.#assignment = assignment;
     this.#channel = channel;
-    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd), drop() {} }));
-    channel.onQueue((order, handle) =>
-      order.type === "adopt" ? this.#adopt(order, handle as TcpHandle | undefined) : this.#release(order),
-    );
+    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd) }));
+    channel.onListen((order, handle) => this.#obey(order, handle as TcpHandle | undefined));
     if (assignment.service === null) return;
     diagnostics.subscribe("tracing:net.server.listen:asyncStart", (message) => {
       const { server, options } = message as { server: Server; options: ListenOptions };
@@ -82,33 +60,76 @@ export class HeldListening {
     });
   }
 
+  /**
+   * The worker drains. What still waits goes: a copy that nobody accepts from would keep the port open. A server that the app opens from here on gets
+   * nothing: a socket of its own would take connections with it when it is closed.
+   */
+  end(): void {
+    this.#ended = true;
+    this.#drop(() => true);
+  }
+
+  #obey(order: ListenOrder, handle: TcpHandle | undefined): void {
+    switch (order.type) {
+      case "adopt":
+        return this.#adopt(order, handle);
+      case "release":
+        return this.#release(order);
+      case "offered":
+        return this.#complete(order);
+      case "forget":
+        return this.#forget(order);
+      default:
+        order satisfies never;
+    }
+  }
+
   /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */
   #adopt(order: QueueOrder, handle: TcpHandle | undefined): void {
     if (handle === undefined) return;
     const { queue, port, host } = order;
-    const listening = this.#listening.get(port);
-    const isOurs = listening !== undefined && listening.host === host;
-    if (isOurs && listening.group.isOpen) listening.group.add(queue, handle);
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen === true) listening.group.add(queue, handle);
     // A server that still looks open is one that drains: it takes nothing more.
-    else if (isOurs && listening.server.listening) handle.close();
-    else this.#waiting.push({ queue, port, host, open: () => handle, drop: () => handle.close() });
+    else if (listening?.server.listening === true) handle.close();
+    else this.#waiting.push({ queue, port, host, open: () => handle });
   }
 
   #release({ queue, port, host }: QueueOrder): void {
-    const listening = this.#listening.get(port);
-    if (listening?.host === host) listening.group.remove(queue);
-    const isReleased = (waiting: Waiting): boolean => waiting.port === port && waiting.queue === queue && waiting.host === host;
-    for (const waiting of this.#waiting) if (isReleased(waiting)) waiting.drop();
-    this.#waiting = this.#waiting.filter((waiting) => !isReleased(waiting));
+    this.#listening.get(keyOf(port, host))?.group.remove(queue);
+    this.#drop((waiting) => waiting.port === port && waiting.queue === queue && waiting.host === host);
+  }
+
+  /** All that the master has for a server that was opened again has come. Where that is not enough, it is as for a first one. */
+  #complete({ port, host }: PortOrder): void {
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen !== true || !this.#isShort(port, [...listening.group.queues.keys()])) return;
+    const own = this.#bind(port, host);
+    if (own !== "taken" && own !== null) {
+      const { slot } = this.#assignment;
+      listening.group.add(slot, own.handle);
+      this.#lodge({ type: "lodged", queue: slot, port, host }, own, listening.group.queues.has(slot));
+    }
+    if (listening.group.queues.size === 0) failListen(listening.server, port, host);
+  }
+
+  /** The master has let go of a port because nobody listened. A server that does by now keeps what it has, and the master has it again. */
+  #forget({ port, host }: PortOrder): void {
+    this.#drop((waiting) => waiting.port === port && waiting.host === host);
+    const listening = this.#listening.get(keyOf(port, host));
+    if (listening?.group.isOpen !== true) return;
+    for (const [queue, handle] of listening.group.queues) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
   }
 
   #onListen(server: Server, options: ListenOptions): void {
     const target = targetOf(options);
     if (target === null) return;
-    const past = this.#listening.get(target.port);
-    // A second server on the port is the app's mistake, and Node says so.
-    if (past?.group.isOpen === true) return;
-    const group = past !== undefined && accepts(target, past.host) ? this.#reopen(server, target, past) : this.#open(server, target);
+    const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
+    // A second server on the address is the app's mistake, and Node says so.
+    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return;
+    const past = beside.find(({ host }) => accepts(target, host));
+    if (this.#ended) return handIn(options, new HandleGroup({ name: nameOf(target) }));
+    const group = past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
     if (group === null) return;
     this.#targets.set(server, target);
     handIn(options, group);
@@ -119,31 +140,47 @@ export class HeldListening {
   /** A first server on the port: with what is held for this worker, and with a queue of its own where nothing was declared. */
   #open(server: Server, target: Target): HandleGroup | null {
     const { port, backlog } = target;
-    const { slot, ports } = this.#assignment;
+    const { slot } = this.#assignment;
     const found = this.#waiting.find((each) => each.port === port && accepts(target, each.host));
     const host = found === undefined ? (target.host ?? null) : found.host;
     const waiting = this.#take(port, host);
-    const isShort = !waiting.some(({ queue }) => queue === slot) && (waiting.length === 0 || !ports.includes(port));
-    const own = isShort ? this.#bind(port, host) : null;
+    const queues = waiting.map(({ queue }) => queue);
+    const own = this.#isShort(port, queues) ? this.#bind(port, host) : null;
     if (own === "taken") return new HandleGroup({ refusal: ADDRESS_IN_USE });
     if (own === null && waiting.length === 0) return null;
     const group = new HandleGroup({
       backlog,
-      listened: (errno) => own !== null && this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0),
+      listened: (errno) => {
+        if (own !== null) this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0);
+        else if (errno === 0) this.#channel.send({ type: "opened", port, host });
+      },
+      closed: () => this.#channel.send({ type: "shut", port, host }),
     });
     for (const each of waiting) group.add(each.queue, each.open());
     if (own !== null) group.add(slot, own.handle);
-    this.#listening.set(port, { server, group, host });
+    this.#listening.set(keyOf(port, host), { server, port, group, host });
     return group;
   }
 
   /** The app closed the port and listens again: what it had is asked for once more, and comes over the channel. */
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
-    const group = new HandleGroup({ name, backlog });
+    const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
     for (const each of this.#take(port, host)) group.add(each.queue, each.open());
-    this.#listening.set(port, { server, group, host });
-    this.#channel.send({ type: "reopened", port });
+    this.#listening.set(keyOf(port, host), { server, port, group, host });
+    this.#channel.send({ type: "reopened", port, host });
     return group;
+  }
+
+  /** Whether a server needs a queue of this worker's own beside those that there are. */
+  #isShort(port: number, queues: readonly number[]): boolean {
+    const { slot, ports } = this.#assignment;
+    return !queues.includes(slot) && (queues.length === 0 || !ports.includes(port));
+  }
+
+  #drop(isDropped: (waiting: Waiting) => boolean): void {
+    const dropped = this.#waiting.filter(isDropped);
+    this.#waiting = this.#waiting.filter((waiting) => !dropped.includes(waiting));
+    for (const each of dropped) each.open().close();
   }
 
   #take(port: number, host: string | null): readonly Waiting[] {
@@ -182,27 +219,22 @@ export class HeldListening {
   }
 }
 
-/** Null: it keeps Node's semantics. */
-function targetOf(options: ListenOptions): Target | null {
-  const { path, fd, handle, _handle, exclusive, ipv6Only, signal, backlog } = options;
-  if (path !== undefined || fd !== undefined || handle !== undefined || _handle !== undefined || !Object.isExtensible(options)) return null;
-  if (exclusive === true || ipv6Only === true || (signal !== undefined && !(signal instanceof AbortSignal))) return null;
-  const port = Number(options.port);
-  if (!Number.isInteger(port) || port <= 0 || port > 65_535) return null;
-  const host = hostOf(options.host);
-  return host === false ? null : { port, host, backlog: typeof backlog === "number" && backlog > 0 ? backlog : null };
+function keyOf(port: number, host: string | null): string {
+  return `${port} ${host ?? ""}`;
 }
 
-/** False: a name, which only Node resolves. */
-function hostOf(host: unknown): string | null | undefined | false {
-  if (host === undefined || host === null || host === "") return undefined;
-  if (host === "::") return null;
-  return typeof host === "string" && net.isIP(host) !== 0 ? host : false;
-}
-
-/** Whether a socket on the one address serves an app that asks for another: all interfaces serve all of IPv4. */
-function accepts({ host: asked }: Target, held: string | null): boolean {
-  return asked === undefined || held === asked || (held === null && asked === "0.0.0.0");
+/** Too late for listen() to fail: it has been given up, and somebody else has it now. */
+function failListen(server: Server, port: number, host: string | null): void {
+  const address = host ?? "::";
+  const error = Object.assign(new Error(`listen EADDRINUSE: address already in use ${address}:${port}`), {
+    code: "EADDRINUSE",
+    errno: ADDRESS_IN_USE,
+    syscall: "listen",
+    address,
+    port,
+  });
+  server.close();
+  process.nextTick(() => server.emit("error", error));
 }
 
 function closeOnAbort(server: Server, signal: AbortSignal): void {

@@ -19,12 +19,18 @@ if (assignment !== null && process.send !== undefined) {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
   const channel = new Channel();
-  new HeldListening(assignment, channel);
+  const listening = new HeldListening(assignment, channel);
   const traffic = new Traffic();
   const hooks = new Hooks(guard);
   const drain = new Drain({ channel, traffic, hooks, assignment });
-  channel.onDrain((order) => drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 }));
-  channel.onLost(() => drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 }));
+  channel.onDrain((order) => {
+    listening.end();
+    drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 });
+  });
+  channel.onLost(() => {
+    listening.end();
+    drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
+  });
   const readiness = announceWhenReady({ assignment, channel, traffic });
   catchFaults({ assignment, channel, drain, readiness });
   startHeartbeat({ assignment, channel, traffic });

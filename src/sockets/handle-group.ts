@@ -8,6 +8,7 @@ const BACKLOG = 511;
 export class HandleGroup {
   readonly #handles: Map<number, TcpHandle> = new Map();
   readonly #listened: (errno: number) => void;
+  readonly #closed: () => void;
   readonly #refusal: number;
   #name: object;
   #backlog: number | null;
@@ -19,13 +20,15 @@ export class HandleGroup {
    * @param backlog null: what listen() is called with
    * @param refusal a negative errno that listen() fails with
    * @param listened is called with 0 once it listens, or with the errno for which it does not
+   * @param closed is called once it listens no longer
    */
-  constructor({ name = {}, backlog = null, refusal = 0, listened = () => {} }: Partial<GroupOptions> = {}) {
+  constructor({ name = {}, backlog = null, refusal = 0, listened = () => {}, closed = () => {} }: Partial<GroupOptions> = {}) {
     looksLikeTcp(HandleGroup.prototype);
     this.#name = name;
     this.#backlog = backlog;
     this.#refusal = refusal;
     this.#listened = listened;
+    this.#closed = closed;
   }
 
   get isOpen(): boolean {
@@ -34,6 +37,11 @@ export class HandleGroup {
 
   get name(): object {
     return this.#name;
+  }
+
+  /** Its handles, by queue. */
+  get queues(): ReadonlyMap<number, TcpHandle> {
+    return this.#handles;
   }
 
   /** One queue more. Whatever cannot be taken is closed. */
@@ -64,9 +72,11 @@ export class HandleGroup {
 
   /** net.Server calls this with nothing; its "close" comes after the last connection anyhow. */
   close(callback?: () => void): void {
+    const wasOpen = this.#state === "open";
     this.#state = "closed";
     for (const handle of this.#handles.values()) handle.close();
     this.#handles.clear();
+    if (wasOpen) this.#closed();
     if (callback !== undefined) setImmediate(callback);
   }
 
@@ -110,4 +120,5 @@ interface GroupOptions {
   readonly backlog: number | null;
   readonly refusal: number;
   readonly listened: (errno: number) => void;
+  readonly closed: () => void;
 }

@@ -43,6 +43,22 @@ export class HeldSockets {
     return !isHeld;
   }
 
+  /**
+   * Lets go of a port that a worker had lodged. Its lock is kept: the port stays this service's own among others of its kind.
+   * @returns whether there was something to let go of
+   */
+  giveUp(port: number, host: string | null): boolean {
+    const given = this.#sockets.filter((each) => each.port === port && each.host === host && !this.#isDeclared(each));
+    for (const { handle } of given) handle.close();
+    this.#sockets = this.#sockets.filter((each) => !given.includes(each));
+    return given.length > 0;
+  }
+
+  /** The ports that it holds a socket on. */
+  get ports(): ReadonlySet<number> {
+    return new Set([...this.#ports, ...this.#sockets.map(({ port }) => port)]);
+  }
+
   /** Keeps a lock for the life of this process. */
   keep(handle: TcpHandle): void {
     this.#locks.push(handle);
@@ -51,6 +67,10 @@ export class HeldSockets {
   /** The sockets of some queues, in the order of the queues. */
   of(queues: readonly number[]): readonly HeldSocket[] {
     return queues.flatMap((queue) => this.#sockets.filter((socket) => socket.queue === queue));
+  }
+
+  #isDeclared({ port, host }: HeldSocket): boolean {
+    return this.#ports.includes(port) && host === this.#host;
   }
 
   /** Gives the ports up; what still waits in a queue is refused. */

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import net, { type Server, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import type { Assignment, ChildToMaster, QueueOrder } from "../../src/messenger/wire.ts";
+import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../../src/messenger/wire.ts";
 import type { Channel } from "../../src/runtime/channel.ts";
 import { HeldListening } from "../../src/runtime/listen.ts";
 import { bindHandle, type TcpHandle } from "../../src/sockets/internals.ts";
@@ -16,6 +16,9 @@ export interface Said {
 export interface Worker {
   /** What it told the master. */
   readonly said: readonly Said[];
+  /** As when it begins to drain. */
+  end(): void;
+  tell(type: PortOrder["type"], port: number, host?: string | null): void;
   order(type: QueueOrder["type"], queue: number, port: number, handle?: TcpHandle, host?: string | null): void;
 }
 
@@ -36,18 +39,20 @@ const ASSIGNMENT: Assignment = {
 /** One for each test process: it hooks every listen() from then on. */
 export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
   const said: Said[] = [];
-  let onQueue: (order: QueueOrder, handle: unknown) => void = () => {};
+  let onListen: (order: ListenOrder, handle: unknown) => void = () => {};
   const channel = {
-    onQueue: (listener: typeof onQueue) => (onQueue = listener),
+    onListen: (listener: typeof onListen) => (onListen = listener),
     send: (message: ChildToMaster, done?: () => void, handle?: TcpHandle) => {
       said.push({ message, handle });
       done?.();
     },
   };
-  new HeldListening({ ...ASSIGNMENT, ...assignment }, channel as unknown as Channel);
+  const held = new HeldListening({ ...ASSIGNMENT, ...assignment }, channel as unknown as Channel);
   return {
     said,
-    order: (type, queue, port, handle, host = null) => onQueue({ type, queue, port, host }, handle),
+    end: () => held.end(),
+    order: (type, queue, port, handle, host = null) => onListen({ type, queue, port, host }, handle),
+    tell: (type, port, host = null) => onListen({ type, port, host }, undefined),
   };
 }
 

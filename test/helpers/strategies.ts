@@ -7,7 +7,7 @@ import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { until } from "./until.ts";
 
 export interface Ground {
-  readonly listen: "paired" | "per-worker" | "shared" | "round-robin";
+  readonly listen: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
   readonly declared: boolean;
   readonly name: string;
 }

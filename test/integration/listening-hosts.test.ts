@@ -115,6 +115,28 @@ describe("an app that listens on", { concurrency: 2 }, () => {
     assert.ok(await answers("127.0.0.1", service.appPort));
   });
 
+  test("IPv6 only: serves there and not on IPv4", { skip: !HAS_IPV6 && "needs IPv6" }, async (t) => {
+    const options = listens({ host: "::", ipv6Only: true });
+    const service = await startListening(t, { listen: "paired", declared: false }, { workers: 2, ...options });
+    await service.untilReady();
+    for (let generations = 0; generations < 2; generations++) {
+      if (generations > 0) await reload(service);
+      assert.deepEqual([await answers("127.0.0.1", service.appPort), await answers("::1", service.appPort)], [false, true]);
+    }
+  });
+
+  test("another address of this machine than that of --host: serves on both, each where it was asked for", async (t) => {
+    const options = listens({}, { host: "127.0.0.2" });
+    const flags = ["--host", "127.0.0.1"];
+    const service = await startListening(t, { listen: "paired", declared: true }, { workers: 2, flags, ...options });
+    await service.untilReady();
+    for (let generations = 0; generations < 2; generations++) {
+      if (generations > 0) await reload(service);
+      const found = [await answers("127.0.0.1", service.appPort), await answers("127.0.0.2", service.appPort)];
+      assert.deepEqual(found, [true, true]);
+    }
+  });
+
   test("a unix socket: serves there, from all workers, after a reload too", async (t) => {
     const path = join(tmpdir(), `rollcall-test-${process.pid}-${await freePort()}.sock`);
     t.after(() => rm(path, { force: true }));

@@ -12,7 +12,7 @@ import { text } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
-import { startListening, untilWhole } from "../helpers/strategies.ts";
+import { GROUNDS, startListening, untilWhole } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const WORKERS = 2;
@@ -26,17 +26,20 @@ const CLIENTS = {
       const request = https.get({ port, host: "127.0.0.1", agent: false, rejectUnauthorized: false });
       request.on("response", (response) => void text(response).then(resolve, reject)).on("error", reject);
     }),
-  h2c: async (port: number) => {
-    const session = http2.connect(`http://127.0.0.1:${port}`);
-    session.on("error", () => {});
-    try {
-      return await text(session.request({ ":path": "/" }));
-    } finally {
-      session.destroy();
-    }
-  },
+  h2c: (port: number) => askHttp2(`http://127.0.0.1:${port}`),
+  h2: (port: number) => askHttp2(`https://127.0.0.1:${port}`),
   net: (port: number) => text(net.connect(port, "127.0.0.1")),
 } as const;
+
+async function askHttp2(url: string): Promise<string> {
+  const session = http2.connect(url, { rejectUnauthorized: false });
+  session.on("error", () => {});
+  try {
+    return await text(session.request({ ":path": "/" }));
+  } finally {
+    session.destroy();
+  }
+}
 
 function certificate(t: TestContext): Record<string, string> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-test-"));
@@ -47,26 +50,25 @@ function certificate(t: TestContext): Record<string, string> {
   return { TLS_KEY: key, TLS_CERT: cert };
 }
 
-describe("all workers serve", { concurrency: 2 }, () => {
-  for (const [kind, client] of Object.entries(CLIENTS)) {
-    for (const declared of [true, false]) {
-      const skip = kind === "https" && !HAS_OPENSSL && "needs openssl";
-      test(`${kind}, ${declared ? "declared" : "undeclared"}`, { skip }, async (t) => {
-        const port = await freePort();
-        const env = { KINDS: JSON.stringify({ [kind]: port }), ...(kind === "https" ? certificate(t) : {}) };
-        const flags = declared ? ["--port", String(port)] : [];
-        const options = { workers: WORKERS, app: "listen-kinds.mjs", env, flags };
-        const service = await startListening(t, { listen: "paired", declared: false }, options);
-        await service.untilReady();
-        for (let generation = 1; generation <= 2; generation++) {
-          if (generation > 1) service.signal("SIGHUP");
-          await untilWhole(service, generation, WORKERS);
+describe("all workers serve servers of every kind, before and after a reload", { concurrency: 2 }, () => {
+  for (const { listen, declared, name } of GROUNDS) {
+    test(name, { skip: !HAS_OPENSSL && "needs openssl" }, async (t) => {
+      const ports: Record<string, number> = {};
+      for (const kind of Object.keys(CLIENTS)) ports[kind] = await freePort();
+      const flags = declared ? Object.values(ports).flatMap((port) => ["--port", String(port)]) : [];
+      const options = { workers: WORKERS, app: "listen-kinds.mjs", env: { KINDS: JSON.stringify(ports), ...certificate(t) }, flags };
+      const service = await startListening(t, { listen, declared: false }, options);
+      await service.untilReady();
+      for (let generation = 1; generation <= 2; generation++) {
+        if (generation > 1) service.signal("SIGHUP");
+        await untilWhole(service, generation, WORKERS);
+        for (const [kind, client] of Object.entries(CLIENTS)) {
           const slots = new Set<string>();
-          await until("every slot has answered", async () => slots.add(await client(port)).size === WORKERS);
+          await until(`every slot has answered by ${kind}`, async () => slots.add(await client(ports[kind] as number)).size === WORKERS);
           assert.deepEqual([...slots].sort(), ["0", "1"]);
         }
-      });
-    }
+      }
+    });
   }
 
   test("an upgraded connection: lives on through a reload of its worker, and is cut at the deadline", async (t) => {

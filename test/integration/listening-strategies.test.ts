@@ -15,6 +15,7 @@ interface Strategy {
 }
 
 const STRATEGIES: readonly Strategy[] = [
+  { listen: "auto", declared: { sockets: WORKERS, workers: 2 } },
   { listen: "paired", declared: { sockets: WORKERS, workers: 2 } },
   { listen: "per-worker", declared: { sockets: WORKERS, workers: 1 } },
   { listen: "shared", declared: { sockets: 1, workers: WORKERS } },

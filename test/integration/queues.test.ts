@@ -67,6 +67,42 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
   });
 
   for (const declared of [true, false]) {
+    test(`${declared ? "declared" : "undeclared"}: the metrics tell how many connections wait, in all queues`, async (t) => {
+      const service = await startListening(t, { listen: "paired", declared }, { workers: 2 });
+      await service.untilReady();
+      await untilWhole(service, 1, 2);
+      const metric = `rollcall_accept_queue_length{port="${service.appPort}"}`;
+      assert.equal(await service.metric(metric), 0);
+      const pids = await service.workerPids();
+      t.after(() => {
+        for (const pid of pids) kill(pid, "SIGCONT");
+      });
+      for (const pid of pids) kill(pid, "SIGSTOP");
+      const answers = Array.from({ length: 40 }, () => ask(service.url("/")));
+      await until("all of them wait", async () => (await service.metric(metric)) === answers.length);
+      for (const pid of pids) kill(pid, "SIGCONT");
+      await Promise.all(answers);
+      assert.equal(await service.metric(metric), 0);
+    });
+  }
+
+  for (const listen of ["paired", "shared"] as const) {
+    test(`${listen}: while a worker stands still, the others serve whatever comes to its queues`, async (t) => {
+      const service = await startListening(t, { listen, declared: true }, { workers: 3 });
+      await service.untilReady();
+      await untilWhole(service, 1, 3);
+      const [stuck] = (await service.workerPids()) as [number];
+      kill(stuck, "SIGSTOP");
+      t.after(() => kill(stuck, "SIGCONT"));
+      // Of so many connections some come to every queue.
+      const answers = await Promise.all(Array.from({ length: 100 }, () => ask(service.url("/"))));
+      const pids = answers.map(({ body }) => (JSON.parse(body) as { pid: number }).pid);
+      assert.equal(pids.includes(stuck), false);
+      assert.equal((await service.workerPids()).includes(stuck), true, "and it was not replaced meanwhile");
+    });
+  }
+
+  for (const declared of [true, false]) {
     test(`paired, ${declared ? "declared" : "undeclared"}: scaling moves them, and never leaves one to nobody`, async (t) => {
       const service = await startListening(t, { listen: "paired", declared }, { workers: 1 });
       await service.untilReady();

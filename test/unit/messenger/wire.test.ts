@@ -14,6 +14,11 @@ const GOOD: readonly ChildToMaster[] = [
   { type: "fault", fault: FAULT, survived: true },
   { type: "fault", fault: { ...FAULT, code: "EADDRINUSE", port: 80 }, survived: false },
   { type: "cut", requests: 3, connections: 4, hooks: true },
+  { type: "lodged", queue: 1, port: 3_000, host: "::1" },
+  { type: "locked", port: 3_000 },
+  { type: "opened", port: 3_000, host: null },
+  { type: "shut", port: 3_000, host: "127.0.0.1" },
+  { type: "reopened", port: 3_000, host: null },
 ];
 
 /** Numbers that are no amounts: as they are in memory, and as JSON lets them through. */
@@ -144,6 +149,14 @@ describe("openFromChild refuses", () => {
     for (const fault of [undefined, null, 1, "x", []]) refuse({ rollcall: BRAND, type: "fault", fault, survived: false }, String(fault));
   });
 
+  it("a port that is none, or a host that is no text", () => {
+    for (const type of ["lodged", "opened", "shut", "reopened"]) {
+      for (const port of [...BAD_NUMBERS, 1.5]) refuse({ rollcall: BRAND, type, queue: 0, port, host: null }, `${type} ${String(port)}`);
+      for (const host of [undefined, 1, true, {}, [], "x".repeat(257)])
+        refuse({ rollcall: BRAND, type, queue: 0, port: 1, host }, `${type} ${String(host)}`);
+    }
+  });
+
   it("a cut that counts what cannot be counted", () => {
     for (const bad of [...BAD_NUMBERS, 0.5]) {
       refuse({ rollcall: BRAND, type: "cut", requests: bad, connections: 1, hooks: false }, String(bad));
@@ -209,6 +222,22 @@ describe("openFromMaster", () => {
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, idleMs: bad }), null, String(bad));
     }
     for (const raw of [null, undefined, "drain", [], order, { rollcall: BRAND, type: "ready" }]) assert.equal(openFromMaster(raw), null);
+  });
+});
+
+describe("openFromMaster, of ports", () => {
+  it("accepts orders for queues and for ports, and nothing that is not exactly one", () => {
+    for (const type of ["adopt", "release"] as const) {
+      const order = { type, queue: 2, port: 3_000, host: null } as const;
+      assert.deepEqual(openFromMaster(seal(order)), order);
+      assert.equal(openFromMaster({ rollcall: BRAND, ...order, queue: -1 }), null);
+    }
+    for (const type of ["offered", "forget"] as const) {
+      const order = { type, port: 3_000, host: "::1" } as const;
+      assert.deepEqual(openFromMaster(seal(order)), order);
+      assert.equal(openFromMaster({ rollcall: BRAND, ...order, port: "3000" }), null);
+      assert.equal(openFromMaster({ rollcall: BRAND, ...order, host: 1 }), null);
+    }
   });
 });
 

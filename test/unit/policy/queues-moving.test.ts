@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Settings } from "../../../src/policy/state.ts";
-import { Story } from "../../helpers/story.ts";
+import { SETTINGS, Story } from "../../helpers/story.ts";
 
 const PAIRED = { perSlot: true, spread: 2 } as const;
 const PER_WORKER = { perSlot: true, spread: 1 } as const;
@@ -75,11 +75,45 @@ test("with both of a pair gone, another adopts the queue at once, and gives it b
   assertCovered(of);
 });
 
+test("an orphaned queue is adopted before any successor is forked: a fork takes the master longer than the clients should wait", () => {
+  const of = story(PAIRED, 4).boot();
+  of.exit(of.worker(0), "SIGKILL");
+  const types = of.exit(of.worker(3), "SIGKILL").map(({ type }) => type);
+  assert.deepEqual(
+    types.filter((type) => type === "adopt" || type === "fork"),
+    ["adopt", "fork"],
+  );
+});
+
 test("spreads orphaned queues over those that have the fewest", () => {
   const of = story(PER_WORKER, 6).boot();
   bringDown(of, 0, 1, 2, 3);
   assert.deepEqual(held(of).slice(4), ["4 0 2", "5 1 3"]);
   assertCovered(of);
+});
+
+test("with both of a pair hanging, another adopts their queue, and gives it back when they answer again", () => {
+  const of = story(PAIRED, 4).boot();
+  for (const slot of [0, 3]) of.silent.add(of.worker(slot));
+  of.pass(SETTINGS.heartbeatTimeoutMs / 2);
+  assert.deepEqual(held(of), ["0 1", "1 2 0", "2 3", "3 0"], "those that hang keep theirs");
+  of.silent.clear();
+  of.pass(1_000);
+  assert.deepEqual(held(of), ["0 1", "1 2", "2 3", "3 0"]);
+  assertCovered(of);
+});
+
+test("in one step nobody is told to let go of a queue before others are told to take what they will have", () => {
+  const of = story(PAIRED, 5).boot();
+  for (const signal of ["SIGTTOU", "SIGTTOU", "SIGTTIN", "SIGTTIN"] as const) {
+    of.watch = (_before, _event, effects) => {
+      const orders = effects.flatMap(({ type }) => (type === "adopt" || type === "release" ? [type] : []));
+      assert.deepEqual(orders, [...orders].sort(), "adopt sorts before release");
+    };
+    of.signal(signal).finishDrains().ready();
+    assertCovered(of);
+  }
+  assert.ok(of.all("adopt").length > 0 && of.all("release").length > 0);
 });
 
 test("with nobody left, the first to be ready adopts them all", () => {
@@ -158,6 +192,18 @@ test("where nothing is held, there are no queues", () => {
   of.signal("SIGTTIN").ready();
   assert.deepEqual(held(of), ["", "", "", ""]);
   assert.deepEqual([...of.all("open-queue"), ...of.all("adopt"), ...of.all("close-queues")], []);
+});
+
+test("while a stop only delays, the queues of a worker that dies are adopted; later nobody takes any", () => {
+  const of = new Story({ listening: PER_WORKER, workerCount: 3, hasAgent: false, drainDelayMs: 5_000 }).boot();
+  of.signal("SIGTERM");
+  of.exit(of.worker(0), "SIGKILL");
+  assert.deepEqual(held(of), ["-", "1 0", "2"]);
+  assertCovered(of);
+  of.pass(5_000);
+  const moves = of.all("adopt").length;
+  of.exit(of.lives()[0]?.id as number, "SIGKILL");
+  assert.equal(of.all("adopt").length, moves);
 });
 
 test("a stop closes the queues once, as soon as nobody accepts any more, and adopts nothing", () => {

@@ -80,6 +80,7 @@ test("undeclared: binds a socket of its own, and lodges it with the port's lock"
       ["lodged", true],
       ["locked", true],
       ["locked", true],
+      ["locked", true],
     ],
   );
   assert.ok(await accepts(port));
@@ -108,11 +109,92 @@ test("closed and opened again, it asks the master for its queues and has them al
   assert.equal((server.address() as AddressInfo).port, port);
   assert.deepEqual(
     said.slice(before).map(({ message }) => message),
-    [{ type: "reopened", port }],
+    [{ type: "reopened", port, host: null }],
     "no socket of its own, which nobody else would hold",
   );
   for (let queue = 0; queue < QUEUES; queue++) order("adopt", queue, port, bindQueue(t, port));
   await connect(t, port, CONNECTIONS);
+  await until("all are accepted", async () => (await connections(server)) === CONNECTIONS);
+});
+
+test("says when it listens with what it has, and when no longer", async (t) => {
+  const port = await holdPort(t, worker);
+  const before = said.length;
+  const server = net.createServer();
+  server.listen(port);
+  await listening(server);
+  server.close();
+  await once(server, "close");
+  assert.deepEqual(
+    said.slice(before).map(({ message }) => message),
+    [
+      { type: "opened", port, host: null },
+      { type: "shut", port, host: null },
+    ],
+  );
+});
+
+test("opened again where the master has given the port up: binds a socket of its own, as at first", async (t) => {
+  const port = await freePort();
+  const server = net.createServer();
+  t.after(() => void server.close());
+  server.listen(port);
+  await listening(server);
+  server.close();
+  await once(server, "close");
+  assert.deepEqual(listenersOf(port), []);
+  server.listen(port);
+  await listening(server);
+  assert.deepEqual(listenersOf(port), [], "not before the master has told what there is");
+  const before = said.length;
+  worker.tell("offered", port);
+  assert.equal(listenersOf(port).length, 1);
+  assert.deepEqual(
+    said.slice(before).flatMap(({ message }) => (message.type === "locked" ? [] : [message])),
+    [{ type: "lodged", queue: 0, port, host: null }],
+  );
+  worker.tell("offered", port);
+  assert.equal(listenersOf(port).length, 1, "one is enough");
+  await connect(t, port, 5);
+  await until("it accepts them", async () => (await connections(server)) === 5);
+});
+
+test("opened again where somebody else has the port by now: an error with the address in it, as from listen()", async (t) => {
+  const port = await freePort();
+  const server = net.createServer();
+  server.listen(port);
+  await listening(server);
+  server.close();
+  await once(server, "close");
+  const other = net.createServer().listen({ port, exclusive: true });
+  t.after(() => other.close());
+  await once(other, "listening");
+  server.listen(port);
+  await listening(server);
+  const failed = once(server, "error");
+  worker.tell("offered", port);
+  const [error] = (await failed) as [NodeJS.ErrnoException & { port: number }];
+  assert.deepEqual([error.code, error.port, error.message], ["EADDRINUSE", port, `listen EADDRINUSE: address already in use :::${port}`]);
+  assert.equal(server.listening, false);
+});
+
+test("the master gives a port up: copies that wait for a server go; a server that has come meanwhile keeps its queues and lodges them", async (t) => {
+  const [port, other] = [await freePort(), await freePort()];
+  const [waiting, kept] = [bindQueue(t, port), bindQueue(t, other)];
+  for (const handle of [waiting, kept]) handle.listen(1);
+  order("adopt", 0, port, waiting);
+  order("adopt", 0, other, kept);
+  worker.tell("forget", port);
+  assert.deepEqual([listenersOf(port).length, listenersOf(other).length], [0, 1]);
+
+  const { port: open, server } = await serve(t, worker);
+  const before = said.length;
+  worker.tell("forget", open);
+  assert.deepEqual(
+    said.slice(before).map(({ message, handle }) => [message, handle !== undefined]),
+    Array.from({ length: QUEUES }, (_, queue) => [{ type: "lodged", queue, port: open, host: null }, true]),
+  );
+  await connect(t, open, CONNECTIONS);
   await until("all are accepted", async () => (await connections(server)) === CONNECTIONS);
 });
 
@@ -144,6 +226,26 @@ test("never takes a queue of another address", async (t) => {
     listenersOf(port).map(({ family }) => family),
     [4],
   );
+});
+
+test("servers on two addresses of one port have each their own, and a third one on all addresses is refused", async (t) => {
+  const port = await freePort();
+  const before = said.length;
+  for (const host of ["127.0.0.1", "127.0.0.2"]) {
+    const server = net.createServer();
+    t.after(() => void server.close());
+    server.listen(port, host);
+    await listening(server);
+  }
+  assert.deepEqual(
+    said.slice(before).flatMap(({ message }) => (message.type === "lodged" ? [message.host] : [])),
+    ["127.0.0.1", "127.0.0.2"],
+  );
+  const third = net.createServer();
+  third.listen(port);
+  const [error] = (await once(third, "error")) as [NodeJS.ErrnoException];
+  assert.equal(error.code, "EADDRINUSE");
+  assert.equal(listenersOf(port).length, 2);
 });
 
 test("an app that names no host listens where the master was told to", async (t) => {
