@@ -1,0 +1,42 @@
+// autocannon as a client. It looks at no `Connection: close`: it goes on sending on that connection, and opens another at its end.
+import { createRequire } from "node:module";
+import type { TestContext } from "node:test";
+import { HUNG_MS, type LoadClient } from "./client.ts";
+
+interface Result {
+  readonly requests: { readonly total: number };
+  /** Broken connections and timeouts. */
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly non2xx: number;
+  readonly latency: { readonly max: number };
+}
+interface Instance extends PromiseLike<Result> {
+  stop(): void;
+  on(event: "reqError", listener: (error: Error) => void): this;
+}
+type Autocannon = (options: object) => Instance;
+
+const autocannon = createRequire(import.meta.url)("autocannon") as Autocannon;
+
+export function startAutocannon(
+  t: TestContext,
+  url: string,
+  { connections, pipelining }: { connections: number; pipelining: number },
+): LoadClient {
+  const instance = autocannon({ url, connections, pipelining, duration: 3_600, timeout: HUNG_MS / 1_000 });
+  const errors: string[] = [];
+  instance.on("reqError", (error) => errors.push(`${new Date().toISOString()} ${error.message}`));
+  const ended = Promise.resolve(instance);
+  t.after(() => instance.stop());
+  return {
+    stop: async () => {
+      instance.stop();
+      const { requests, errors: broken, timeouts, non2xx, latency } = await ended;
+      const failures = [...errors];
+      if (broken > errors.length || timeouts > 0) failures.push(`${broken} errors, of them ${timeouts} timeouts`);
+      if (non2xx > 0) failures.push(`${non2xx} bad statuses`);
+      return { client: `autocannon, ${pipelining} pipelined`, requests: requests.total, failures, slowestMs: latency.max };
+    },
+  };
+}
