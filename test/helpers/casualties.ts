@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { HUNG_MS } from "./clients/client.ts";
-import { startTraced, type TracedLoad } from "./clients/traced.ts";
+import { type Failure, startTraced, type TracedLoad } from "./clients/traced.ts";
 import type { Service } from "./service.ts";
 import { until } from "./until.ts";
 import { startWrk } from "./wrk.ts";
+
+/** How long after a death its clients notice. Ports are used again, so that an old death explains nothing. */
+const NOTICED_MS = 2_000;
 
 export interface Casualties {
   readonly load: TracedLoad;
@@ -45,11 +48,10 @@ export function startCasualties(t: TestContext, service: Service): Casualties {
         `${requests} requests, ${deaths.length} deaths, ${owned} connections owned, ${load.failures().length} + ${others} failures, ` +
           `slowest ${Math.round(load.slowestMs())} ms`,
       );
-      // Ports are used again: what counts is the last death before the failure.
-      const unexplained = load.failures().filter(({ localPort, at }) => {
-        const death = deaths.findLast((each) => each.at <= at);
-        return localPort === null || death?.owned.has(localPort) !== true;
-      });
+      for (const { client, failures } of reports) if (failures.length > 0) t.diagnostic(`${client}: ${failures.join("; ")}`);
+      const isExplained = ({ localPort, at }: Failure): boolean =>
+        localPort !== null && deaths.some((death) => death.at <= at && at < death.at + NOTICED_MS && death.owned.has(localPort));
+      const unexplained = load.failures().filter((failure) => !isExplained(failure));
       assert.deepEqual(unexplained, [], "no connection failed that its worker had not accepted");
       assert.ok(load.failures().length + others <= owned, `${load.failures().length} + ${others} failures, but only ${owned} connections`);
       assert.doesNotMatch(reports.flatMap(({ failures }) => failures).join("\n"), /timeout [1-9]|Non-2xx/);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HUNG_MS } from "./client.ts";
 
 export interface Failure {
-  /** Null: it was never connected. */
+  /** Null: it never came to connect. */
   readonly localPort: number | null;
   readonly at: number;
   readonly why: string;
@@ -61,9 +61,12 @@ function request(url: string, agent: http.Agent | false): Promise<Failure | null
       response.on("end", () => (response.statusCode === 200 ? resolve(null) : fail(`status ${response.statusCode}`)));
     });
     sent.on("socket", (socket) => {
-      const note = (): void => void (localPort = socket.localPort ?? null);
+      const note = (): void => {
+        localPort = socket.localPort || null;
+      };
+      // Now, because a connection may be reset before this process sees it connected; and then, because now may be too early.
+      note();
       if (socket.connecting) socket.once("connect", note);
-      else note();
     });
     sent.on("timeout", () => sent.destroy(new Error(`hung for ${HUNG_MS} ms`)));
     sent.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
