@@ -1,4 +1,6 @@
 // autocannon as a client. It looks at no `Connection: close`: it goes on sending on that connection, and opens another at its end.
+// What it has pipelined behind such an answer it neither waits for nor sends again, and when it writes more to the closed connection it counts
+// an error. RFC 9112, 9.6 forbids the sending and leaves the rest to the client, so with pipelining these errors are told but forgiven.
 import { createRequire } from "node:module";
 import type { TestContext } from "node:test";
 import { HUNG_MS, type LoadClient } from "./client.ts";
@@ -19,6 +21,8 @@ type Autocannon = (options: object) => Instance;
 
 const autocannon = createRequire(import.meta.url)("autocannon") as Autocannon;
 
+const WRITTEN_TOO_LATE = /EPIPE|ECONNRESET/;
+
 export function startAutocannon(
   t: TestContext,
   url: string,
@@ -26,7 +30,11 @@ export function startAutocannon(
 ): LoadClient {
   const instance = autocannon({ url, connections, pipelining, duration: 3_600, timeout: HUNG_MS / 1_000 });
   const errors: string[] = [];
-  instance.on("reqError", (error) => errors.push(`${new Date().toISOString()} ${error.message}`));
+  let forgiven = 0;
+  instance.on("reqError", (error) => {
+    if (pipelining > 1 && WRITTEN_TOO_LATE.test(error.message)) forgiven++;
+    else errors.push(`${new Date().toISOString()} ${error.message}`);
+  });
   const ended = Promise.resolve(instance);
   t.after(() => instance.stop());
   return {
@@ -34,9 +42,9 @@ export function startAutocannon(
       instance.stop();
       const { requests, errors: broken, timeouts, non2xx, latency } = await ended;
       const failures = [...errors];
-      if (broken > errors.length || timeouts > 0) failures.push(`${broken} errors, of them ${timeouts} timeouts`);
+      if (broken > errors.length + forgiven || timeouts > 0) failures.push(`${broken} errors, of them ${timeouts} timeouts`);
       if (non2xx > 0) failures.push(`${non2xx} bad statuses`);
-      return { client: `autocannon, ${pipelining} pipelined`, requests: requests.total, failures, slowestMs: latency.max };
+      return { client: `autocannon, ${pipelining} pipelined`, requests: requests.total, failures, forgiven, slowestMs: latency.max };
     },
   };
 }

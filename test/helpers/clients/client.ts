@@ -8,6 +8,8 @@ export interface Report {
   readonly client: string;
   readonly requests: number;
   readonly failures: readonly string[];
+  /** What went wrong by the client's own doing: told, and not held against the service. */
+  readonly forgiven?: number;
   /** Null where the client does not tell. */
   readonly slowestMs: number | null;
 }
