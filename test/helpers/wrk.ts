@@ -16,7 +16,7 @@ const ARGUMENTS: Readonly<Record<"keep-alive" | "new connections" | "pipelined",
 };
 
 export function startWrk(t: TestContext, url: string, kind: keyof typeof ARGUMENTS, connections: number): LoadClient {
-  const args = ["-t1", `-c${connections}`, "-d1h", "--timeout", `${HUNG_MS / 1_000}s`, ...ARGUMENTS[kind], url];
+  const args = ["-t1", `-c${connections}`, "-d1h", "--timeout", `${Math.ceil(HUNG_MS / 1_000)}s`, ...ARGUMENTS[kind], url];
   const child: ChildProcess = spawn("wrk", args, { stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => kill(child.pid as number));
   let text = "";

@@ -1,8 +1,9 @@
 // autocannon as a client. It looks at no `Connection: close`: it goes on sending on that connection, and opens another at its end.
 // What it has pipelined behind such an answer it neither waits for nor sends again, and when it writes more to the closed connection it counts
 // an error. RFC 9112, 9.6 forbids the sending and leaves the rest to the client, so with pipelining these errors are told but forgiven.
-import { createRequire } from "node:module";
 import type { TestContext } from "node:test";
+// @ts-expect-error it brings no types
+import untyped from "autocannon";
 import { HUNG_MS, type LoadClient } from "./client.ts";
 
 interface Result {
@@ -19,7 +20,7 @@ interface Instance extends PromiseLike<Result> {
 }
 type Autocannon = (options: object) => Instance;
 
-const autocannon = createRequire(import.meta.url)("autocannon") as Autocannon;
+const autocannon = untyped as Autocannon;
 
 const WRITTEN_TOO_LATE = /EPIPE|ECONNRESET/;
 
