@@ -49,7 +49,7 @@ export function startLoads(t: TestContext, service: Service): Loads {
         );
       const wrong = reports.flatMap(({ client, failures }) => failures.slice(0, 5).map((failure) => `${client}: ${failure}`));
       assert.deepEqual(wrong, []);
-      for (const { client, requests } of reports) assert.ok(requests > 10, `${client}: only ${requests} requests`);
+      for (const { client, requests } of reports) assert.ok(requests > 0, `${client}: no request`);
     },
   };
 }

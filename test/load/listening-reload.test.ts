@@ -18,10 +18,12 @@ describe("under load", () => {
       await loads.untilRunning();
       for (let reload = 1; reload <= RELOADS; reload++) {
         service.signal("SIGHUP");
-        await until("it is reloaded", async () => {
+        const isReloaded = async (): Promise<boolean> => {
           const { generation, reloading } = await service.status();
           return generation === 1 + reload && !reloading;
-        });
+        };
+        // At most two drain at a time, and each has a stream to finish.
+        await until("it is reloaded", isReloaded, 60_000);
       }
       await untilWhole(service, 1 + RELOADS, 2);
       await loads.assertNoneLost();
