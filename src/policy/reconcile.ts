@@ -94,11 +94,18 @@ function fitSlots(turn: Turn): void {
     };
   }
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
+  const isServed = countReady(turn.state.workers.slice(0, workersTarget)) >= Math.min(turn.state.settings.minReady, workersTarget);
   for (const slot of turn.state.workers.slice(workersTarget)) {
     // Asked for again before it has gone, the slot is scaled up and has not crashed.
     if (slot.lives.some(isHolding)) putSlot(turn, { ...slot, nextReason: "scale" });
-    for (const life of slot.lives) if (isHolding(life)) drainLife(turn, "worker", life.id, "scale", deadlineAt);
+    // Those that stay may be down just now: who serves leaves when they are back.
+    for (const life of slot.lives)
+      if (isHolding(life) && (isServed || life.state !== "ready")) drainLife(turn, "worker", life.id, "scale", deadlineAt);
   }
+}
+
+function countReady(slots: readonly Slot[]): number {
+  return slots.filter((slot) => readyLife(slot) !== null).length;
 }
 
 function fork(turn: Turn, slot: Slot, reason: StartReason): void {

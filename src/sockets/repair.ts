@@ -24,6 +24,9 @@ interface HandOver {
 /** After an exit, acknowledgements that are still in the channel's buffer may arrive; they come before its end, which may never come. */
 const BUFFERED_MS = 200;
 
+/** The ports that a worker has accepted a connection of: one that still boots would keep a client waiting until it has booted. */
+const accepted: WeakMap<Worker, Set<unknown>> = new WeakMap();
+
 /** Numbers of our own for what is handed over again: Node's are positive. */
 let nextSeq = -1;
 
@@ -46,6 +49,7 @@ function watch(worker: Worker): void {
     if (message?.cmd !== "NODE_CLUSTER" || message.ack === undefined) return;
     const handOver = pending.get(message.ack);
     pending.delete(message.ack);
+    if (handOver !== undefined) noteAcceptance(worker, handOver.key, message.accepted === true);
     // Node itself looks after its own; one that was handed over again is ours to close, or to pass on once more.
     if (handOver === undefined || message.ack >= 0) return;
     if (message.accepted === true) handOver.connection.close();
@@ -62,9 +66,20 @@ function watch(worker: Worker): void {
   child.once("exit", () => setTimeout(end, BUFFERED_MS).unref());
 }
 
-/** To another connected worker; without one the client is told at once, by the end of its connection. */
+function noteAcceptance(worker: Worker, key: unknown, isAccepting: boolean): void {
+  const keys = accepted.get(worker) ?? new Set();
+  if (isAccepting) keys.add(key);
+  else keys.delete(key);
+  accepted.set(worker, keys);
+}
+
+/** To another connected worker, if there is one to one that accepts; without any the client is told at once, by the end of its connection. */
 function pass({ connection, key }: HandOver, from: Worker): void {
-  const others = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined && worker !== from && worker.isConnected());
+  const connected = Object.values(cluster.workers ?? {}).filter(
+    (worker) => worker !== undefined && worker !== from && worker.isConnected(),
+  );
+  const accepting = connected.filter((worker) => worker !== undefined && accepted.get(worker)?.has(key) === true);
+  const others = accepting.length > 0 ? accepting : connected;
   const other = others[Math.abs(nextSeq) % Math.max(1, others.length)];
   if (other === undefined) return connection.close();
   other.process.send({ cmd: "NODE_CLUSTER", act: "newconn", key, seq: nextSeq-- } as never, connection as never);

@@ -32,6 +32,8 @@ export interface ServiceOptions {
   /** Put before the master: ["unshare", "--pid", "--fork", "--mount-proc"], ["tini", "-g", "--"]. */
   readonly wrapper?: readonly string[];
   readonly detached?: boolean;
+  /** Ports of a service that ran before, to be had again: the app's, the probes' and the metrics'. */
+  readonly ports?: readonly [number, number, number];
 }
 
 export interface Exit {
@@ -66,7 +68,7 @@ export interface Service {
 
 /** Starts and returns at once; `untilReady()` waits. */
 export async function startService(t: TestContext, options: ServiceOptions): Promise<Service> {
-  const [appPort, probesPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const [appPort, probesPort, metricsPort] = options.ports ?? [await freePort(), await freePort(), await freePort()];
   const fixture = (name: string): string => (name.startsWith("/") ? name : FIXTURES + name);
   const command = [
     ...(options.wrapper ?? []),

@@ -28,6 +28,21 @@ export function startListening(
   return startService(t, { app: "listen-http.mjs", workers: 3, declared, flags: [...own, ...flags], ...options });
 }
 
+/** A service with load.mjs and the defaults that matter to clients: idle connections keep their allowance, long responses their time. */
+export function startUnderLoad(
+  t: TestContext,
+  { listen, declared }: Pick<Ground, "listen" | "declared">,
+  { flags = [], ...options }: Partial<ServiceOptions> = {},
+): Promise<Service> {
+  return startService(t, {
+    app: "load.mjs",
+    workers: 2,
+    declared,
+    flags: ["--listen", listen, "--stop-timeout", "20s", ...flags],
+    ...options,
+  });
+}
+
 /** Every slot has one ready worker of the generation, and nothing drains any more. */
 export async function untilWhole(service: Service, generation: number, workers: number): Promise<void> {
   await until(`${workers} workers of generation ${generation} run alone`, async () => {

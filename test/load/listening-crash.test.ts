@@ -1,48 +1,106 @@
 // A crash costs only what that worker had accepted: nobody hangs, the queues are served by others, nothing leaks in the master.
+// One to two minutes for each test with kill -9, less for the others. ROLLCALL_LOAD_KILLS=5 makes it shorter.
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
+import { type Casualties, startCasualties } from "../helpers/casualties.ts";
+import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
-import { GROUNDS, type Ground, startListening, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
+import { startChance } from "../helpers/seed.ts";
+import type { Service } from "../helpers/service.ts";
+import { GROUNDS, type Ground, startListening, startUnderLoad, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
+import { hasSs, ownedBy, stopAndList, untilOneStops } from "../helpers/victims.ts";
+import { hasWrk } from "../helpers/wrk.ts";
 
-/** The default is tried the longest. */
-const killsOf = ({ listen }: Ground): number => (listen === "paired" ? 8 : 4);
-const CLIENTS = 8;
-/** The longest that a client may wait through a crash. */
-const HANG_MS = 3_000;
+const KILLS = Number(process.env.ROLLCALL_LOAD_KILLS ?? 50);
+/** Of exits and of exceptions: each takes a worker away as a kill does. */
+const FAULTS = Math.min(10, KILLS);
+const WORKERS = 3;
+/** Crashes one after the other are what is tested: no slot may rest for long. */
+const FLAGS = ["--backoff-delay", "100ms", "--backoff-limit", "300ms", "--max-restarts", "1000000"];
 
 const fds = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-describe("kill -9", { skip: process.platform !== "linux" && "needs /proc" }, () => {
-  for (const ground of GROUNDS) {
-    const times = killsOf(ground);
-    test(`${ground.name}: ${times} times under load costs what was being executed, and leaks nothing`, async (t) => {
-      const service = await startListening(t, ground);
-      await service.untilReady();
-      await untilWhole(service, 1, 3);
-      await untilAllAnswer(service, 3);
-      const before = fds(service.pid);
-      const load = watchRequests(t, service.url("/?ms=2"), CLIENTS);
-      for (let kills = 1; kills <= times; kills++) {
-        const served = load.succeeded();
-        await until("the load runs", () => load.succeeded() > served + 50);
-        const pids = await service.workerPids();
-        kill(pids[kills % pids.length] as number);
-        const crashes = 'rollcall_process_exits_total{role="worker",outcome="crash"}';
-        const killed = 'rollcall_process_exits_total{role="worker",outcome="killed"}';
-        await until("the master knows", async () => (await service.metric(crashes)) + (await service.metric(killed)) >= kills);
-        await untilWhole(service, 1, 3);
-      }
-      await load.stop();
-      assert.ok(load.slowestMs() < HANG_MS, `slowest answer: ${load.slowestMs()} ms`);
-      assert.ok(load.failures().length <= times * CLIENTS, load.failures().join("\n"));
-      assert.deepEqual(
-        load.failures().filter((failure) => !/ECONNRESET|socket hang up/.test(failure)),
-        [],
-        "no connection was refused",
-      );
+interface Scene {
+  readonly service: Service;
+  readonly casualties: Casualties;
+  untilEnded(count: number): Promise<void>;
+  assertNothingLeaked(): Promise<void>;
+}
+
+async function setScene(t: TestContext, ground: Ground, flags: readonly string[] = []): Promise<Scene> {
+  const service = await startUnderLoad(t, ground, { workers: WORKERS, flags: [...FLAGS, ...flags] });
+  await service.untilReady();
+  await untilWhole(service, 1, WORKERS);
+  await untilAllAnswer(service, WORKERS);
+  const before = fds(service.pid);
+  const ended = async (outcome: string): Promise<number> =>
+    service.metric(`rollcall_process_exits_total{role="worker",outcome="${outcome}"}`);
+  return {
+    service,
+    casualties: startCasualties(t, service),
+    untilEnded: async (count) => {
+      await until("the master knows", async () => (await ended("crash")) + (await ended("killed")) >= count);
+      await untilWhole(service, 1, WORKERS);
+    },
+    assertNothingLeaked: async () => {
       await until(`the master has ${before} descriptors again, not ${fds(service.pid)}`, () => fds(service.pid) <= before);
+    },
+  };
+}
+
+describe("under load", { skip: !(hasWrk && hasSs) && "needs wrk and ss" }, () => {
+  for (const ground of GROUNDS) {
+    test(`${ground.name}: kill -9 ${KILLS} times costs what the victims had accepted, and leaks nothing`, async (t) => {
+      const chance = startChance(t);
+      const { service, casualties, untilEnded, assertNothingLeaked } = await setScene(t, ground);
+      for (let kills = 1; kills <= KILLS; kills++) {
+        await casualties.untilServed();
+        const pid = chance.pick(await service.workerPids());
+        casualties.note(await stopAndList(pid, service.appPort));
+        kill(pid);
+        await untilEnded(kills);
+      }
+      await casualties.assertExplained();
+      await assertNothingLeaked();
+    });
+  }
+
+  for (const ground of GROUNDS.filter(({ declared }) => declared)) {
+    test(`${ground.name}: process.exit() in a handler ${FAULTS} times costs what that worker had accepted, and leaks nothing`, async (t) => {
+      const { service, casualties, untilEnded, assertNothingLeaked } = await setScene(t, ground);
+      for (let exits = 1; exits <= FAULTS; exits++) {
+        await casualties.untilServed();
+        // The request is the one that is not counted: its connection is the victim's too.
+        const asked = ask(service.url("/exit")).catch(() => {});
+        const pid = await untilOneStops(service.pid);
+        casualties.note(ownedBy(pid, service.appPort));
+        kill(pid, "SIGCONT");
+        await untilEnded(exits);
+        await asked;
+      }
+      await casualties.assertExplained();
+      await assertNothingLeaked();
+    });
+
+    test(`${ground.name}: an uncaught exception ${FAULTS} times costs the request that threw, and leaks nothing`, async (t) => {
+      // The request that threw gets no answer: its worker waits for it as long as it may.
+      const { service, casualties, untilEnded, assertNothingLeaked } = await setScene(t, ground, ["--stop-timeout", "5s"]);
+      const throwing: Promise<unknown>[] = [];
+      for (let faults = 1; faults <= FAULTS; faults++) {
+        await casualties.untilServed();
+        throwing.push(ask(service.url("/throw")).catch((error: Error) => error));
+        const starts = 'rollcall_process_starts_total{role="worker",reason="crash"}';
+        await until(
+          "it is replaced",
+          async () => (await service.metric(starts)) === faults && (await service.status()).workersReady === WORKERS,
+        );
+      }
+      await untilEnded(FAULTS);
+      for (const answer of await Promise.all(throwing)) assert.ok(answer instanceof Error);
+      await casualties.assertExplained();
+      await assertNothingLeaked();
     });
   }
 

@@ -66,8 +66,12 @@ function hold(story: Story, before: State, event: Event, effects: readonly Effec
   if (state.rollout === null && state.stop === null) assert.ok(pairs <= 1, "one at a time is recycled or restarted");
   if (state.rollout?.stage === "agent") assert.equal(pairs, 0, "no worker is replaced before the agent");
   if (state.stop === null) {
-    const holding = state.workers.flatMap((slot) => slot.lives).filter(isHolding).length;
+    const kept = state.workers.filter((slot) => slot.index < state.workersTarget);
+    const holding = kept.flatMap((slot) => slot.lives).filter(isHolding).length;
     assert.ok(holding <= state.workersTarget + state.settings.surge, "no more than target and surge");
+    const isShort = kept.filter((slot) => readyLife(slot) !== null).length < Math.min(state.settings.minReady, state.workersTarget);
+    const leaving = state.workers.filter((slot) => slot.index >= state.workersTarget && slot.lives.some(isHolding));
+    assert.ok(leaving.length === 0 || isShort, "who is too many leaves, unless nobody else serves");
   }
   const ids = slots.flatMap((slot) => slot.lives.map(({ id }) => id));
   assert.equal(new Set(ids).size, ids.length, "ids are unique");

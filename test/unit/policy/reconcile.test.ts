@@ -51,6 +51,24 @@ describe("scale", () => {
     assert.equal(story.picture, "agent ready, 0 ready, 1 ready");
   });
 
+  it("down lets the last one that serves leave only when one that stays is back", () => {
+    const story = new Story().boot();
+    story.exit(story.worker(0), 1);
+    story.signal("SIGTTOU");
+    assert.equal(story.picture, "agent ready, 0 starting, 1 ready");
+    story.ready();
+    assert.equal(story.picture, "agent ready, 0 ready, 1 draining");
+  });
+
+  it("down leaves as many as readiness asks for", () => {
+    const story = new Story({ workerCount: 4, minReady: 2 }).boot();
+    story.exit(story.worker(0), 1);
+    story.signal("SIGTTOU").signal("SIGTTOU");
+    assert.equal(story.picture, "agent ready, 0 starting, 1 ready, 2 ready, 3 draining");
+    story.ready();
+    assert.equal(story.picture, "agent ready, 0 ready, 1 ready, 2 draining, 3 draining");
+  });
+
   it("forgets a slot in backoff at once", () => {
     const story = new Story().boot();
     for (let times = 0; times < 3; times++) story.pass(1_000).exit(story.worker(1), 1);

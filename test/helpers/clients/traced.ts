@@ -1,0 +1,74 @@
+// A client that knows the local port of each of its connections, so that a failure can be held against the process that had accepted it.
+import http from "node:http";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { HUNG_MS } from "./client.ts";
+
+export interface Failure {
+  /** Null: it never came to connect. */
+  readonly localPort: number | null;
+  readonly at: number;
+  readonly why: string;
+}
+
+export interface TracedLoad {
+  readonly succeeded: () => number;
+  readonly failures: () => readonly Failure[];
+  readonly slowestMs: () => number;
+  stop(): Promise<void>;
+}
+
+/** Half of the clients keep their connections, half take a new one for each request; none of them waits between two requests. */
+export function startTraced(t: TestContext, url: string, clients: number): TracedLoad {
+  const failures: Failure[] = [];
+  let succeeded = 0;
+  let slowestMs = 0;
+  let running = true;
+  t.after(() => (running = false));
+  const client = async (keepAlive: boolean): Promise<void> => {
+    const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : false;
+    while (running) {
+      const startedAt = performance.now();
+      const failure = await request(url, agent);
+      slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+      if (failure === null) succeeded++;
+      else {
+        failures.push(failure);
+        await sleep(5);
+      }
+    }
+    if (agent !== false) agent.destroy();
+  };
+  const all = Array.from({ length: clients }, (_, index) => client(index % 2 === 0));
+  return {
+    succeeded: () => succeeded,
+    failures: () => failures,
+    slowestMs: () => slowestMs,
+    stop: async () => {
+      running = false;
+      await Promise.all(all);
+    },
+  };
+}
+
+function request(url: string, agent: http.Agent | false): Promise<Failure | null> {
+  return new Promise((resolve) => {
+    let localPort: number | null = null;
+    const fail = (why: string): void => resolve({ localPort, at: performance.now(), why });
+    const sent = http.get(url, { agent, timeout: HUNG_MS }, (response) => {
+      response.resume();
+      response.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+      response.on("end", () => (response.statusCode === 200 ? resolve(null) : fail(`status ${response.statusCode}`)));
+    });
+    sent.on("socket", (socket) => {
+      const note = (): void => {
+        localPort = socket.localPort || null;
+      };
+      // Now, because a connection may be reset before this process sees it connected; and then, because now may be too early.
+      note();
+      if (socket.connecting) socket.once("connect", note);
+    });
+    sent.on("timeout", () => sent.destroy(new Error(`hung for ${HUNG_MS} ms`)));
+    sent.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+  });
+}
