@@ -60,9 +60,21 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     status,
   }).catch(explain(config.metricsPort, "the metrics", "--metrics-port"));
 
+  const control =
+    config.control === "off"
+      ? null
+      : await (await import("./control.ts")).openControl(config.control, {
+          state: () => loop.state,
+          now: () => world.now(),
+          order: (order) => loop.feed({ type: "ordered", order }),
+          status,
+          warn: (message) => logger.warn({}, message),
+        });
+
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
     pidFile: config.pidFile,
+    control,
     children,
     log,
     world,
@@ -100,6 +112,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       case "kill":
         return children.kill(effect.life);
       case "log":
+        control?.heard(effect.level, effect.message, effect.fields);
         return logger[effect.level](effect.fields, effect.message);
       case "tally":
         return metrics.tally(effect.tally);
@@ -113,6 +126,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       case "exit":
         endpoint.close();
         probes.close();
+        control?.end(effect.code);
         void log.end().then(() => world.exit(effect.code));
         return;
       default:
@@ -154,6 +168,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   function settled(state: State): void {
     const now = world.now();
+    control?.settled(state);
     probes.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
       logger.error({ err: error }, `Cannot show the state on the probes port: ${error.message}`);
     });
@@ -169,7 +184,8 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   function status(): object {
     const service = { version, node: process.version, pid: process.pid, uptimeSeconds: Math.round(world.now() - startedAt) / 1_000 };
-    return { ...service, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
+    const { app, title } = config;
+    return { ...service, app, title, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
   }
 
   function remark(said: Remark): void {
