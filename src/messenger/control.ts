@@ -18,7 +18,7 @@ export type Request =
   | { readonly command: "stop"; readonly fast: boolean };
 
 export type Command = Request["command"];
-export const CONTROL_COMMANDS: readonly Command[] = ["status", "reload", "scale", "restart", "drain", "undrain", "stop"];
+const CONTROL_COMMANDS: readonly Command[] = ["status", "reload", "scale", "restart", "drain", "undrain", "stop"];
 
 /** What the master says. `error` (not understood), `status`, `done`, `failed` and `ended` are last lines. */
 export type Answer =

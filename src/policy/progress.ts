@@ -20,8 +20,8 @@ export type Happened =
     }
   | { readonly type: "draining"; readonly cause: DrainCause }
   | { readonly type: "killing"; readonly cause: KillCause }
-  /** How far it had come: a starting one failed to boot, a ready one crashed, a draining one was asked to. */
-  | { readonly type: "ended"; readonly was: Life["state"] };
+  /** How far it had come, and why it drained or was killed: a starting one failed to boot, a ready one crashed. */
+  | { readonly type: "ended"; readonly was: Life["state"]; readonly cause: DrainCause | KillCause | null };
 
 export function stepsBetween(before: State, after: State): readonly ChildStep[] {
   const earlier = new Map(lives(before).map((each) => [each.life.id, each]));
@@ -31,7 +31,7 @@ export function stepsBetween(before: State, after: State): readonly ChildStep[] 
     steps.push({ role: slot.role, slot: slot.index, pid: life.pid, generation: life.generation, happened });
   };
   const present = new Set(later.map(({ life }) => life.id));
-  for (const gone of earlier.values()) if (!present.has(gone.life.id)) add(gone, { type: "ended", was: gone.life.state });
+  for (const gone of earlier.values()) if (!present.has(gone.life.id)) add(gone, departure(gone.life));
   for (const placed of later) {
     const was = earlier.get(placed.life.id)?.life.state ?? null;
     if (was === null) add(placed, { type: "started" });
@@ -51,6 +51,10 @@ interface Placed {
 
 function lives(state: State): readonly Placed[] {
   return allSlots(state).flatMap((slot) => slot.lives.map((life) => ({ slot, life })));
+}
+
+function departure(life: Life): Happened {
+  return { type: "ended", was: life.state, cause: life.state === "draining" || life.state === "killing" ? life.cause : null };
 }
 
 /** How a life came to the state that it is in. */

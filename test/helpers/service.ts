@@ -1,5 +1,8 @@
 // Starts a real Rollcall on real ports and watches it from outside; the test's end takes its whole process tree away.
 import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Snapshot } from "../../src/policy/snapshot.ts";
@@ -48,6 +51,8 @@ export interface Service {
   readonly appPort: number;
   readonly probesPort: number;
   readonly metricsPort: number;
+  /** The path of its control socket. */
+  readonly control: string;
   readonly output: () => string;
   /** stdout lines that are the master's JSON log. */
   readonly log: () => readonly LogLine[];
@@ -67,12 +72,15 @@ export interface Service {
 /** Starts and returns at once; `untilReady()` waits. */
 export async function startService(t: TestContext, options: ServiceOptions): Promise<Service> {
   const [appPort, probesPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const folder = mkdtempSync(join(tmpdir(), "rc-"));
+  chmodSync(folder, 0o777);
+  const control = join(folder, "control.sock");
   const fixture = (name: string): string => (name.startsWith("/") ? name : FIXTURES + name);
   const command = [
     ...(options.wrapper ?? []),
     process.execPath,
     ROLLCALL,
-    ...["--probes-port", String(probesPort), "--metrics-port", String(metricsPort)],
+    ...["--probes-port", String(probesPort), "--metrics-port", String(metricsPort), "--control", control],
     ...(options.workers === undefined ? [] : ["--workers", String(options.workers)]),
     ...(options.agent === undefined ? [] : ["--agent", fixture(options.agent)]),
     ...(options.declared === false ? [] : ["--port", String(appPort)]),
@@ -95,7 +103,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
   );
   t.after(() => {
     if (child.exitCode === null && child.signalCode === null) killTree(pid);
-    return ended;
+    return ended.finally(() => rmSync(folder, { recursive: true, force: true }));
   });
 
   const get = (port: number, path: string): Promise<Response> =>
@@ -106,6 +114,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     appPort,
     probesPort,
     metricsPort,
+    control,
     output: () => output,
     log: () => parseLog(output),
     hasLogged: (pattern) => parseLog(output).some((line) => pattern.test(line.msg)),
