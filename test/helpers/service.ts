@@ -24,6 +24,8 @@ export interface ServiceOptions {
   readonly app: string;
   readonly agent?: string;
   readonly workers?: number | string;
+  /** The path of the control socket, or "off"; null leaves the place to the service. Default: a folder of the test's own. */
+  readonly control?: string | null;
   /** More flags of Rollcall's. */
   readonly flags?: readonly string[];
   /** What follows `--`. */
@@ -74,13 +76,14 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
   const [appPort, probesPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), "rc-"));
   chmodSync(folder, 0o777);
-  const control = join(folder, "control.sock");
+  const control = options.control ?? join(folder, "control.sock");
   const fixture = (name: string): string => (name.startsWith("/") ? name : FIXTURES + name);
   const command = [
     ...(options.wrapper ?? []),
     process.execPath,
     ROLLCALL,
-    ...["--probes-port", String(probesPort), "--metrics-port", String(metricsPort), "--control", control],
+    ...["--probes-port", String(probesPort), "--metrics-port", String(metricsPort)],
+    ...(options.control === null ? [] : ["--control", control]),
     ...(options.workers === undefined ? [] : ["--workers", String(options.workers)]),
     ...(options.agent === undefined ? [] : ["--agent", fixture(options.agent)]),
     ...(options.declared === false ? [] : ["--port", String(appPort)]),
