@@ -65,9 +65,9 @@ function describeStep({ pid, generation, happened }: StepAnswer): string {
   }
 }
 
-/** In a reload the one that goes has a successor of the same name. */
+/** One that is replaced has a successor of the same name. */
 function named(process: string, cause: string | null): string {
-  return cause === "reload" ? `old one (${process})` : process;
+  return cause === "reload" || cause === "restart" || cause === "recycle" ? `old one (${process})` : process;
 }
 
 function describeEnd(process: string, { was, cause }: Extract<StepAnswer["happened"], { type: "ended" }>): string {

@@ -44,7 +44,7 @@ export function pursue(order: Order, before: State): Pursuit {
     case "scale":
       return { kind: "scale", workers: order.workers, before: before.workersTarget, since: before.nextLife };
     case "restart":
-      return { kind: "restart", role: order.role, slot: order.slot, since: before.nextLife };
+      return { kind: "restart", role: order.role, slot: order.slot, since: firstNewLife(order, before) };
     case "maintain":
       return { kind: "maintain", on: order.on };
     case "stop":
@@ -52,6 +52,13 @@ export function pursue(order: Order, before: State): Pursuit {
     default:
       return order satisfies never;
   }
+}
+
+/** A successor that is already starting is the new process that was asked for. */
+function firstNewLife(order: Extract<Order, { kind: "restart" }>, { agent, workers, nextLife }: State): number {
+  const slot = order.role === "agent" ? agent : workers.find((each) => each.index === order.slot);
+  const holder = slot?.lives.findLast(isHolding);
+  return holder?.state === "starting" ? holder.id : nextLife;
 }
 
 /**

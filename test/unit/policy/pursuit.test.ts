@@ -133,6 +133,14 @@ describe("a restart", () => {
     assert.deepEqual(judge(pursuit, last, story.state), { type: "failed", why: "the new process failed" });
   });
 
+  it("takes a successor that is already starting for the new process", () => {
+    const { story } = replaced();
+    const { verdict } = give(story, order);
+    story.ready();
+    story.exit(2);
+    assert.equal(verdict(), "done");
+  });
+
   it("is refused for a slot or an agent that there is not", () => {
     const story = new Story({ hasAgent: false }).boot();
     assert.equal(refusal({ ...order, slot: 2 }, story.state), "there is no worker 2; expected one from 0 to 1");
