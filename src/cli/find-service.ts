@@ -1,7 +1,7 @@
 // Which running service does a command mean? The one that is named, else the only one that lives. Runs in the CLI.
 import { resolve } from "node:path";
 import { EXIT_CODES } from "../errors.ts";
-import { controlFolders, listSockets, probeSocket, removeStale } from "../system/control-place.ts";
+import { controlFolders, type Liveness, listSockets, probeSocket, removeStale } from "../system/control-place.ts";
 import { converse } from "./conversation.ts";
 import type { Status } from "./status-table.ts";
 
@@ -17,22 +17,36 @@ export async function findService(asked: string | null, env: NodeJS.ProcessEnv, 
   const folders = controlFolders(env);
   const configured = env.ROLLCALL_CONTROL ?? "";
   const named = configured === "" || configured === "off" ? [] : [resolve(cwd, configured)];
-  const live = await liveAmong([...new Set([...folders.flatMap(listSockets), ...named])]);
+  const listed = folders.flatMap(listSockets);
+  const { live, unreachable } = await tryAll([
+    ...new Set([...listed.filter(({ isTrusted }) => isTrusted).map(({ path }) => path), ...named]),
+  ]);
   // A config file may be code, and slow: it is asked last.
   const [only = await inConfigFile(env, cwd), ...others] = live;
   if (others.length > 0) return { ok: false, problems: await introduce(live), exitCode: EXIT_CODES.usage };
   if (only !== null) return { ok: true, path: only };
   const places = [...folders.map((folder) => `rollcall-*.sock in ${folder}`), ...named].join(", ");
+  const foreign = listed.filter(({ path, isTrusted }) => !isTrusted || unreachable.includes(path));
+  if (foreign.length > 0) {
+    const problems = foreign.map(({ path, uid }) => `${path} is a service of the user with the id ${uid}: run this as that user`);
+    return { ok: false, problems, exitCode: EXIT_CODES.internal };
+  }
   const problem =
     `no running service found (looked for ${places}): run this where the service runs (docker exec, kubectl exec), as its user or ` +
     "as root, or give --control <path>; a service that was started with --control off takes signals only";
   return { ok: false, problems: [problem], exitCode: EXIT_CODES.internal };
 }
 
-async function liveAmong(paths: readonly string[]): Promise<readonly string[]> {
+interface Tried {
+  readonly live: readonly string[];
+  readonly unreachable: readonly string[];
+}
+
+async function tryAll(paths: readonly string[]): Promise<Tried> {
   const found = await Promise.all(paths.map(async (path) => ({ path, liveness: await probeSocket(path) })));
   for (const { path, liveness } of found) if (liveness === "stale") removeStale(path);
-  return found.filter(({ liveness }) => liveness === "live").map(({ path }) => path);
+  const those = (wanted: Liveness): readonly string[] => found.filter(({ liveness }) => liveness === wanted).map(({ path }) => path);
+  return { live: those("live"), unreachable: those("unreachable") };
 }
 
 async function inConfigFile(env: NodeJS.ProcessEnv, cwd: string): Promise<string | null> {

@@ -199,7 +199,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     name: "control",
     kind: text("<path|off>", 'the path of a socket, or "off"'),
     default: null,
-    unset: "rollcall-<pid>.sock",
+    unset: "rollcall-PID.sock",
     meaning:
       "socket for rollcall status, reload and the like, in $XDG_RUNTIME_DIR or the temporary folder unless a path is given; off for none",
   },

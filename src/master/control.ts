@@ -104,10 +104,10 @@ export async function openControl(path: string | null, source: ControlSource): P
       if (text.length > end + 1) return dismiss(client, { event: "error", message: "expected one request on a connection" });
       answer(client, parsed.request);
     });
-    // One that has said all it will say still gets what is written, and is not waited for.
+    // One that has said all it will say (`echo … | socat`) is still told how its order goes; if it has left altogether, the next word shows it.
     client.on("end", () => {
       if (!isAsked && size > 0) return dismiss(client, { event: "error", message: "expected a line that ends with a newline" });
-      client.end();
+      if (!isAsked) close(client);
     });
   }
 

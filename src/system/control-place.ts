@@ -17,19 +17,23 @@ export function controlName(pid: number): string {
   return `rollcall-${pid}.sock`;
 }
 
-/**
- * The sockets of this user's services, whether alive or not; root sees everybody's. Another user's is left out: it could not be commanded, and
- * might only pretend to be a service.
- */
-export function listSockets(folder: string): readonly string[] {
-  const uid = process.getuid?.() ?? 0;
+export interface ListedSocket {
+  readonly path: string;
+  readonly uid: number;
+  /** This user's; for root everybody's. Another user's could not be commanded, and might only pretend to be a service's. */
+  readonly isTrusted: boolean;
+}
+
+/** The sockets of a folder that are named like a service's, whether alive or not. */
+export function listSockets(folder: string): readonly ListedSocket[] {
+  const own = process.getuid?.() ?? 0;
   const names = attempt(() => readdirSync(folder)) ?? [];
   return names
     .filter((name) => /^rollcall-\d+\.sock$/.test(name))
-    .map((name) => join(folder, name))
-    .filter((path) => {
+    .flatMap((name) => {
+      const path = join(folder, name);
       const stat = attempt(() => lstatSync(path));
-      return stat?.isSocket() === true && (uid === 0 || stat.uid === uid);
+      return stat?.isSocket() === true ? [{ path, uid: stat.uid, isTrusted: own === 0 || stat.uid === own }] : [];
     });
 }
 

@@ -97,6 +97,10 @@ test("takes a request in pieces, and from one that says no more after it", async
   brief.socket.end(STATUS);
   await brief.closed;
   assert.ok(brief.has("status"));
+  const patient = openClient(t, service.control);
+  patient.socket.end(RELOAD);
+  await patient.closed;
+  assert.ok(patient.has("done"));
 });
 
 test("lets go of a client that sends half a line and waits", async (t) => {

@@ -83,8 +83,11 @@ test("as root finds another user's service, and as another user none of root's",
   assert.equal((await runRollcall(t, ["reload"], { env })).code, 0);
   assert.equal((await runRollcall(t, ["reload"], { env, uid: 1_000, cwd: "/" })).code, 0);
   const stranger = await runRollcall(t, ["status"], { env, uid: 1_001, cwd: "/" });
-  assert.deepEqual([stranger.code, /no running service found/.test(stranger.stderr)], [1, true]);
   const path = join(folder, `rollcall-${service.pid}.sock`);
+  assert.deepEqual(
+    [stranger.code, stranger.stderr],
+    [1, `rollcall: ${path} is a service of the user with the id 1000: run this as that user\n`],
+  );
   const named = await runRollcall(t, ["status", "--control", path], { env, uid: 1_001, cwd: "/" });
   assert.deepEqual([named.code, /is another user's: run this as the user of the service, or as root/.test(named.stderr)], [1, true]);
 });

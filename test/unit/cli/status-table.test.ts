@@ -15,7 +15,7 @@ test("shows the service, and a row for each process", () => {
   const story = new Story().boot();
   story.feed({ type: "beat", life: 2, sample: SAMPLE });
   story.pass(4_000).signal("SIGHUP");
-  assert.deepEqual(pageOf(story), [
+  assert.deepEqual(pageOf(story, { generation: 2 }), [
     "/app/server.js: reloading, ready, live, generation 2",
     "rollcall 1.2.3, Node v26.0.0, pid 1, up 3m 12s",
     "workers: 2 of 2 ready; roll call: 0 of 3 strikes",
