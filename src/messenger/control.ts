@@ -3,7 +3,7 @@ import type { ChildStep } from "../policy/progress.ts";
 import type { Order } from "../policy/state.ts";
 
 /** The first field of every line. Another version means another contract. */
-export const CONTROL_VERSION = 1;
+const CONTROL_VERSION = 1;
 /** A request is a hundred bytes; nobody needs more than this. */
 export const MAX_REQUEST_BYTES: number = 64 * 1024;
 const MOST_WORKERS = 1_024;
