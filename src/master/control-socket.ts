@@ -51,12 +51,12 @@ async function openOrSay(path: string, server: Server): Promise<OpenSocket | str
     return code === "EADDRINUSE" ? `another service has just taken ${path}` : `cannot open ${path}: ${message}`;
   }
   const own = identify(path);
-  return {
-    path,
-    remove() {
-      if (identify(path) === own) rmSync(path, { force: true });
-    },
+  const remove = (): void => {
+    if (identify(path) === own) rmSync(path, { force: true });
   };
+  // Also when the rest of the start fails.
+  process.once("exit", remove);
+  return { path, remove };
 }
 
 /** The file comes to be within listen(), so a mask for just that long is no race; a chmod afterwards would be one. */

@@ -112,6 +112,13 @@ test("is refused with exit 2 over a live service's, over what is no socket, and 
   assert.ok(lstatSync(live).isSocket());
 });
 
+test("goes away when the rest of the start fails", async (t) => {
+  const service = await startService(t, { ...USUAL, flags: ["--pid-file", "/proc/absent"] });
+  assert.equal((await service.exited()).code, 2);
+  assert.match(service.output(), /pid-file: cannot write/);
+  assert.equal(exists(service.control), false);
+});
+
 test("goes away in the last resort too", async (t) => {
   const service = await startService(t, USUAL);
   await service.untilReady();
