@@ -1,7 +1,7 @@
 // Which command? Everything that is no command's name is the app of `run`.
 import { releaseSignals } from "../system/signals.ts";
 
-const COMMANDS = ["run", "health", "config"] as const;
+const COMMANDS = ["run", "status", "reload", "scale", "restart", "drain", "undrain", "stop", "health", "config"] as const;
 type Command = (typeof COMMANDS)[number];
 
 export async function main(argv: readonly string[]): Promise<void> {
@@ -14,10 +14,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   const asksVersion = own.includes("--version") || own.includes("-v") || first === "version";
   if (command === "run" && !asksHelp && !asksVersion) return (await import("./run.ts")).run(rest);
   releaseSignals();
-  if (asksHelp) return (await import("./help.ts")).help();
+  if (asksHelp) return (await import("./help.ts")).help(first === "help" ? argv[1] : first);
   if (asksVersion) return void console.log((await import("../package/version.ts")).readVersion());
   if (command === "health") return (await import("./health.ts")).health(rest);
-  return (await import("./config.ts")).config(rest);
+  if (command === "config") return (await import("./config.ts")).config(rest);
+  if (command === "status") return (await import("./status.ts")).status(rest);
+  if (command !== "run") return (await import("./order.ts")).order(command, rest);
 }
 
 function isCommand(word: string | undefined): word is Command {

@@ -12,7 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   });
   const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: isatty(1) });
   if (!resolved.ok) {
-    reportProblems(resolved.problems);
+    const mistyped = await mistypedCommand(argv);
+    reportProblems(mistyped === null ? resolved.problems : [mistyped]);
     process.exit(EXIT_CODES.usage);
   }
   const { config, file } = resolved;
@@ -30,4 +31,18 @@ export async function run(argv: readonly string[]): Promise<void> {
     await log.end();
     process.exit(exitCode);
   }
+}
+
+/** A word that is no file may have been meant as a command: `rollcall relaod`. */
+async function mistypedCommand([first = ""]: readonly string[]): Promise<string | null> {
+  if (!/^[a-z]{3,}$/.test(first)) return null;
+  const [{ COMMANDS }, { suggest }, { resolveEntry }] = await Promise.all([
+    import("../config/commands.ts"),
+    import("../config/suggest.ts"),
+    import("../config/entry.ts"),
+  ]);
+  const names = COMMANDS.map(({ name }) => name);
+  const meant = suggest(first, names);
+  if (meant === null || resolveEntry(first, process.cwd()).ok) return null;
+  return `"${first}" is no command and no file; did you mean "${meant}"?`;
 }

@@ -63,6 +63,8 @@ export interface Config {
   readonly probesPort: number;
   readonly metricsPort: number;
   readonly metricsHost: string | null;
+  /** Absolute path of the control socket; null is the usual place, "off" none. */
+  readonly control: string | null;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
   readonly logFormat: "json" | "pretty";
   readonly pidFile: string | null;

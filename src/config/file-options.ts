@@ -53,6 +53,8 @@ export interface ConfigFileOptions {
   readonly probesPort?: number;
   readonly metricsPort?: number;
   readonly metricsHost?: string | null;
+  /** A path, or `"off"`. */
+  readonly control?: string | null;
   readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
   readonly logFormat?: "json" | "pretty";
   readonly nodeArg?: string | readonly string[];

@@ -1,14 +1,9 @@
-// The text of `rollcall --help`, from the one table. Runs in the CLI. Pure.
+// The text of `rollcall --help`, from the tables of options and commands. Runs in the CLI. Pure.
 
 import { EXIT_CODES, EXIT_MEANINGS, type ExitReason } from "../errors.ts";
+import { COMMANDS, CONNECTION, type CommandHelp } from "./commands.ts";
 import { type AnyOption, defaultText, OPTION_LIST } from "./option-list.ts";
 import { USAGE } from "./options.ts";
-
-const COMMANDS: readonly (readonly [string, string])[] = [
-  ["run", "run the service in the foreground (the default)"],
-  ["health [live|ready]", "exit 0 or 1, for HEALTHCHECK (default live)"],
-  ["config [--json]", "show all values and where each came from"],
-];
 
 const EXAMPLES: readonly string[] = [
   "rollcall server.js",
@@ -26,7 +21,7 @@ export function helpText(columns: number): string {
   const sections = [
     wrap("Rollcall is PID 1 for a Node.js service in a container: one agent, one worker per CPU, probes and metrics.", width).join("\n"),
     `Usage:\n  ${USAGE}\n  rollcall <command> [options]`,
-    `Commands:\n${COMMANDS.map(([name, meaning]) => row(name, meaning, width)).join("\n")}`,
+    `Commands (rollcall <command> --help says more):\n${COMMANDS.map(({ usage, meaning }) => row(usage, meaning, width)).join("\n")}`,
     ...groups().map(([title, options]) => `${title}:\n${options.map((option) => optionRow(option, width)).join("\n")}`),
     `Other:\n${row("-h, --help", "show this text", width)}\n${row("-v, --version", "show the version", width)}`,
     wrap(
@@ -41,6 +36,28 @@ export function helpText(columns: number): string {
     `Examples:\n${EXAMPLES.map((example) => `  ${example}`).join("\n")}`,
   ];
   return `${sections.join("\n\n")}\n`.replaceAll(NO_BREAK, " ");
+}
+
+/** The help of one command; null for `run`, whose options are the whole text, and for what is none. */
+export function commandHelp(name: string | undefined, columns: number): string | null {
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command?.details === undefined) return null;
+  const width = Math.min(Math.max(columns, 60), 100);
+  const options = [...(command.options ?? []), ...(command.connects === true ? CONNECTION : [])];
+  const sections = [
+    `Usage:\n  rollcall ${command.usage}${options.length === 0 ? "" : " [options]"}`,
+    ...command.details.map((paragraph) => wrap(paragraph, width).join("\n")),
+    ...(options.length === 0 ? [] : [`Options:\n${options.map(([flag, meaning]) => row(flag, meaning, width)).join("\n")}`]),
+    `Exit codes:\n${exitsOf(command)
+      .map(([code, meaning]) => hang(`  ${code.padEnd(7)}`, meaning, width))
+      .join("\n")}`,
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function exitsOf({ exits, connects }: CommandHelp): readonly (readonly [string, string])[] {
+  if (connects !== true) return exits;
+  return [...exits, ["2", "wrong use, or several services are running and none is named"]];
 }
 
 /** The options under their headings, in the order of the table. */

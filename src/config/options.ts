@@ -215,6 +215,14 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     unset: "all interfaces",
     meaning: "address that the metrics port is bound on",
   },
+  control: {
+    name: "control",
+    kind: text("<path|off>", 'the path of a socket, or "off"'),
+    default: null,
+    unset: "rollcall-PID.sock",
+    meaning:
+      "socket for rollcall status, reload and the like, in $XDG_RUNTIME_DIR or the temporary folder unless a path is given; off for none",
+  },
   logLevel: {
     name: "log-level",
     kind: oneOf("<level>", "trace", "debug", "info", "warn", "error", "fatal", "silent"),

@@ -68,6 +68,16 @@ export async function resolveProbesPort(input: ConfigInput): Promise<number> {
   return merge((await readSources(input)).layers, input).settings.probesPort;
 }
 
+/** The path that environment or config file give for the control socket, for a client: null for none, or "off". As `resolveProbesPort`. */
+export async function resolveControl(input: ConfigInput): Promise<string | null> {
+  const { layers, start } = await readSources(input);
+  return controlIn(merge(layers, input).settings, start.ok ? start.path : input.cwd);
+}
+
+function controlIn({ control }: Settings, cwd: string): string | null {
+  return control === null || control === "off" ? control : resolve(cwd, control);
+}
+
 interface Sources {
   readonly flags: Flags;
   /** What flags or environment say: the options that decide where the file is. */
@@ -182,6 +192,7 @@ function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], 
     imports: paths.imports,
     requires: paths.requires,
     pidFile: settings.pidFile === null ? null : resolve(cwd, settings.pidFile),
+    control: controlIn(settings, cwd),
     cwd,
     backoff: { delayMs, factor, limitMs, resetMs, jitter },
   };

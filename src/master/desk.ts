@@ -1,8 +1,11 @@
-// The desk: what the outside may ask of the master, on two ports: probes, and metrics with the status. Its libraries are the largest part of the
-// master, so they load beside the children's boot; what is counted before then is kept. Runs in the master.
+// The desk: what the outside may ask of the master: probes, metrics with the status, and orders over the control socket. Its libraries are the largest
+// part of the master, so they load beside the children's boot; what is counted and logged before then is kept or not missed. Runs in the master.
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
-import type { Tally } from "../policy/state.ts";
+import type { Line } from "../log.ts";
+import { isLive, isReady } from "../policy/select.ts";
+import type { Order, State, Tally } from "../policy/state.ts";
+import type { Control } from "./control.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Metrics, MetricsSource } from "./metrics.ts";
 import { portConflict } from "./preflight.ts";
@@ -11,11 +14,8 @@ import type { Probes } from "./probes.ts";
 export interface DeskSource extends MetricsSource {
   readonly config: Config;
   status(): object;
-}
-
-export interface Shown {
-  readonly live: boolean;
-  readonly ready: boolean;
+  order(order: Order): void;
+  write(line: Line): void;
 }
 
 export interface DeskPorts {
@@ -29,7 +29,7 @@ export class Desk {
   #metrics: Metrics | null = null;
   #endpoint: Endpoint | null = null;
   #probes: Probes | null = null;
-  #shown: Shown = { live: true, ready: false };
+  #control: Control | null = null;
   #isClosed = false;
 
   constructor(source: DeskSource) {
@@ -37,33 +37,44 @@ export class Desk {
   }
 
   /**
-   * Opens both ports. Null when the desk was closed meanwhile.
-   * @throws ClusterError ERR_PORT_CONFLICT (exit 7) for a port that was taken after it was checked
+   * Opens everything. Null when the desk was closed meanwhile.
+   * @throws ClusterError ERR_PORT_CONFLICT (exit 7) for a port that was taken after it was checked, ERR_CONFIG (exit 2) for a control socket's path
    */
   async open(): Promise<DeskPorts | null> {
     const { config } = this.#source;
-    // Probes first: an orchestrator asks for them before anything else.
+    await this.#openControl();
+    if (this.#isClosed) return this.#closeAll();
+    // An orchestrator asks for the probes before it asks for metrics.
     const { openProbes } = await import("./probes.ts");
-    if (this.#isClosed) return null;
-    this.#probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
-    await this.#probes.show(this.#shown);
+    const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
+    this.#probes = probes;
+    this.settled(this.#source.state());
     const [{ createMetrics }, { openEndpoint }] = await Promise.all([import("./metrics.ts"), import("./endpoint.ts")]);
     const metrics = createMetrics(this.#source);
     for (const count of this.#kept.splice(0)) count(metrics);
     this.#metrics = metrics;
     if (this.#isClosed) return this.#closeAll();
     const source = { contentType: metrics.contentType, metrics: () => metrics.render(), status: () => this.#source.status() };
-    this.#endpoint = await openEndpoint(config.metricsPort, config.metricsHost, source).catch(
+    const endpoint = await openEndpoint(config.metricsPort, config.metricsHost, source).catch(
       explain(config.metricsPort, "the metrics", "--metrics-port"),
     );
+    this.#endpoint = endpoint;
     if (this.#isClosed) return this.#closeAll();
-    return { probesPort: this.#probes.port, metricsPort: this.#endpoint.port };
+    return { probesPort: probes.port, metricsPort: endpoint.port };
   }
 
-  /** Probes answer by this from now on. */
-  show(shown: Shown): Promise<void> {
-    this.#shown = shown;
-    return this.#probes?.show(shown) ?? Promise.resolve();
+  /** Probes answer by this state from now on, and whoever gave an order hears how it goes. */
+  settled(state: State): void {
+    this.#control?.settled(state);
+    const shown = { live: isLive(state), ready: isReady(state, this.#source.now()) };
+    this.#probes?.show(shown).catch((error: Error) => {
+      this.#source.write({ level: "error", fields: { err: error }, message: `Cannot show the state on the probes port: ${error.message}` });
+    });
+  }
+
+  /** A line of the log, for whoever follows an order. */
+  heard({ level, message, fields }: Line): void {
+    this.#control?.heard(level, message, fields);
   }
 
   tally(entry: Tally): void {
@@ -74,9 +85,24 @@ export class Desk {
     this.#count((metrics) => metrics.addCut(connections));
   }
 
-  close(): void {
+  /** The service has ended: closes the ports, and tells those who wait for it on the control socket. */
+  end(exitCode: number): void {
     this.#isClosed = true;
     this.#closeAll();
+    this.#control?.end(exitCode);
+  }
+
+  /** The last resort: takes the control socket's file away. */
+  removeFiles(): void {
+    this.#control?.remove();
+  }
+
+  async #openControl(): Promise<void> {
+    const { config, state, now, order, status, write } = this.#source;
+    if (config.control === "off") return;
+    const warn = (message: string): void => write({ level: "warn", fields: {}, message });
+    const { openControl } = await import("./control.ts");
+    this.#control = await openControl(config.control, { state, now, order, status, warn });
   }
 
   #count(count: (metrics: Metrics) => void): void {

@@ -1,5 +1,5 @@
-// What must be true however the master ends: no child outlives it, the pid file is gone, the last lines are written. And what it does about an
-// error of its own: a stop with exit 1, at once if that fails too. Runs in the master.
+// What must be true however the master ends: no child outlives it, pid file and control socket are gone, the last lines are written. And what it
+// does about an error of its own: a stop with exit 1, at once if that fails too. Runs in the master.
 import { rmSync, writeFileSync } from "node:fs";
 import { onExit } from "signal-exit";
 import { ClusterError } from "../errors.ts";
@@ -9,6 +9,7 @@ import type { World } from "../system/world.ts";
 
 interface Parts {
   readonly pidFile: string | null;
+  readonly desk: { removeFiles(): void };
   readonly children: Children;
   readonly log: MasterLog;
   readonly world: World;
@@ -17,12 +18,13 @@ interface Parts {
 }
 
 /** @throws ClusterError ERR_CONFIG (exit 2) when the pid file cannot be written */
-export function prepareLastResort({ pidFile, children, log, world, fail }: Parts): void {
+export function prepareLastResort({ pidFile, desk, children, log, world, fail }: Parts): void {
   if (pidFile !== null) writePidFile(pidFile);
   // Every way out that no handler sees: signals without one, exit() by anybody.
   onExit(() => {
     children.killAll();
     if (pidFile !== null) rmSync(pidFile, { force: true });
+    desk.removeFiles();
     log.flush();
   });
   process.on("uncaughtException", (error) => {

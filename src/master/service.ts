@@ -3,10 +3,9 @@ import type { Config } from "../config/config.ts";
 import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
 import { readVersion } from "../package/version.ts";
-import { isLive, isReady } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
-import type { Effect, Event, State } from "../policy/state.ts";
+import type { Effect, Event } from "../policy/state.ts";
 import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
@@ -55,14 +54,20 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
     { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
   );
-  const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
+  const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled: (state) => desk.settled(state) });
   const lodgings = new Lodgings({ sockets, children, world, state: () => loop.state });
   const { hasAgent } = plan.settings;
-  const desk = new Desk({ config, version, hasAgent, state: () => loop.state, now: () => world.now(), acceptQueues, status });
+  const desk = new Desk({
+    ...{ config, version, hasAgent, acceptQueues, status, write },
+    state: () => loop.state,
+    now: () => world.now(),
+    order: (order) => loop.feed({ type: "ordered", order }),
+  });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
     pidFile: config.pidFile,
+    desk,
     children,
     log,
     world,
@@ -75,11 +80,11 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   for (const line of firstScreen({ plan, version, configFile })) write(line);
   if (warning !== null) write({ level: "warn", fields: {}, message: warning });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
+  const firstBoot = new Promise<void>((resolve) => (bootSeen = resolve));
   loop.feed({ type: "clock" });
   // The children have the processors first: what the log and the desk load takes about as long as a child's boot.
-  const isBooting = new Promise<void>((resolve) => (bootSeen = resolve));
   const cancel = world.startTimer(DESK_AFTER_MS, bootSeen);
-  await isBooting;
+  await firstBoot;
   cancel();
   log.open();
   await desk.open().then((ports) => ports !== null && write(describeDesk(ports, config.metricsHost)), refuse);
@@ -113,6 +118,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       case "kill":
         return children.kill(effect.life);
       case "log":
+        desk.heard(effect);
         return write(effect);
       case "tally":
         return desk.tally(effect.tally);
@@ -124,7 +130,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
         return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
       }
       case "exit":
-        desk.close();
+        desk.end(effect.code);
         void log.end().then(() => world.exit(effect.code));
         return;
       default:
@@ -150,13 +156,6 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     return new Map([...new Set([...config.ports, ...sockets.ports])].map((port) => [port, waiting.get(port) ?? 0]));
   }
 
-  function settled(state: State): void {
-    const now = world.now();
-    desk.show({ live: isLive(state), ready: isReady(state, now) }).catch((error: Error) => {
-      write({ level: "error", fields: { err: error }, message: `Cannot show the state on the probes port: ${error.message}` });
-    });
-  }
-
   /** A port of the master's own cannot be opened after all: the children that were forked go, and the exit says why. */
   function refuse(error: ClusterError): void {
     write({ level: "fatal", fields: { error: error.name, code: error.code }, message: `${error.name}: ${error.message}` });
@@ -173,7 +172,8 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
 
   function status(): object {
     const service = { version, node: process.version, pid: process.pid, uptimeSeconds: Math.round(world.now() - startedAt) / 1_000 };
-    return { ...service, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
+    const { app, title } = config;
+    return { ...service, app, title, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
   }
 
   function remark(said: Remark): void {

@@ -50,6 +50,8 @@ export interface Snapshot {
   readonly workersTarget: number;
   readonly workersReady: number;
   readonly reloading: boolean;
+  /** Readiness is false on purpose, by `rollcall drain`. */
+  readonly maintenance: boolean;
   readonly crashLoop: boolean;
   readonly rollCall: { readonly strikes: number; readonly failureThreshold: number; readonly nextInSeconds: number | null };
   readonly agent: SlotView | null;
@@ -68,6 +70,7 @@ export function takeSnapshot(state: State, now: number): Snapshot {
     workersTarget: state.workersTarget,
     workersReady: state.workers.filter((slot) => readyLife(slot) !== null).length,
     reloading: state.rollout !== null,
+    maintenance: state.maintenance,
     crashLoop: crashLooping(state) !== null,
     rollCall: {
       strikes: rollCall.strikes,

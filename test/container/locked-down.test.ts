@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { until } from "../helpers/until.ts";
-import { BOOT_MS, type Container, LOCKED, skip, startContainer, useImage } from "./helpers.ts";
+import { BOOT_MS, type Container, docker, LOCKED, run, skip, startContainer, useImage } from "./helpers.ts";
 
 const SHORT = ["--health-interval", "1s", "--env", "ROLLCALL_WORKERS=2", "--env", "ROLLCALL_ROLL_CALL_PERIOD=500ms"];
 
@@ -22,6 +22,21 @@ describe("a locked-down container", { skip }, () => {
     assert.match(await (await container.get(9464, "/metrics")).text(), /^rollcall_processes\{role="worker",state="ready"\} 2$/m);
     assert.match(await container.exec("rollcall", "health"), /^live: 200/);
     assert.match(await container.exec("rollcall", "health", "ready"), /^ready: 200/);
+    assert.match(await container.logs(), /no control socket, so rollcall status, reload and the like cannot reach this service/);
+  });
+
+  it("takes commands by docker exec where /tmp is writable, from its user and from root", async (t) => {
+    const container = await startContainer(t, image, [...LOCKED, ...SHORT, "--tmpfs", "/tmp"]);
+    await container.untilReady();
+    assert.match(await container.exec("rollcall", "status"), /: running, ready, live, generation 1\n/);
+    assert.match(await container.exec("rollcall", "reload"), /reload done: every worker runs the new generation$/);
+    assert.equal((await container.status()).generation, 2);
+    // A root without capabilities is a user like others: it is told whom to be.
+    const root = await run("docker", ["exec", "--user", "0", container.name, "rollcall", "status"]);
+    assert.deepEqual([root.code, /is a service of the user with the id 1000: run this as that user/.test(root.stderr)], [1, true]);
+    const unlocked = await startContainer(t, image, SHORT);
+    await unlocked.untilReady();
+    assert.match(await docker(["exec", "--user", "0", unlocked.name, "rollcall", "scale", "+1"]), /scale done$/);
   });
 
   it("ends an idle docker stop with 0 in under 3 s", async (t) => {

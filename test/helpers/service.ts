@@ -1,5 +1,8 @@
 // Starts a real Rollcall on real ports and watches it from outside; the test's end takes its whole process tree away.
 import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Snapshot } from "../../src/policy/snapshot.ts";
@@ -21,6 +24,8 @@ export interface ServiceOptions {
   readonly app: string;
   readonly agent?: string;
   readonly workers?: number | string;
+  /** The path of the control socket, or "off"; null leaves the place to the service. Default: a folder of the test's own. */
+  readonly control?: string | null;
   /** More flags of Rollcall's. */
   readonly flags?: readonly string[];
   /** What follows `--`. */
@@ -50,6 +55,8 @@ export interface Service {
   readonly appPort: number;
   readonly probesPort: number;
   readonly metricsPort: number;
+  /** The path of its control socket. */
+  readonly control: string;
   readonly output: () => string;
   /** stdout lines that are the master's JSON log. */
   readonly log: () => readonly LogLine[];
@@ -69,12 +76,16 @@ export interface Service {
 /** Starts and returns at once; `untilReady()` waits. */
 export async function startService(t: TestContext, options: ServiceOptions): Promise<Service> {
   const [appPort, probesPort, metricsPort] = options.ports ?? [await freePort(), await freePort(), await freePort()];
+  const folder = mkdtempSync(join(tmpdir(), "rc-"));
+  chmodSync(folder, 0o777);
+  const control = options.control ?? join(folder, "control.sock");
   const fixture = (name: string): string => (name.startsWith("/") ? name : FIXTURES + name);
   const command = [
     ...(options.wrapper ?? []),
     process.execPath,
     ROLLCALL,
     ...["--probes-port", String(probesPort), "--metrics-port", String(metricsPort)],
+    ...(options.control === null ? [] : ["--control", control]),
     ...(options.workers === undefined ? [] : ["--workers", String(options.workers)]),
     ...(options.agent === undefined ? [] : ["--agent", fixture(options.agent)]),
     ...(options.declared === false ? [] : ["--port", String(appPort)]),
@@ -97,7 +108,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
   );
   t.after(() => {
     if (child.exitCode === null && child.signalCode === null) killTree(pid);
-    return ended;
+    return ended.finally(() => rmSync(folder, { recursive: true, force: true }));
   });
 
   const get = (port: number, path: string): Promise<Response> =>
@@ -108,6 +119,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     appPort,
     probesPort,
     metricsPort,
+    control,
     output: () => output,
     log: () => parseLog(output),
     hasLogged: (pattern) => parseLog(output).some((line) => pattern.test(line.msg)),

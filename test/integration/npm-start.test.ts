@@ -15,7 +15,12 @@ const noNpm = spawnSync("npm", ["--version"]).status !== 0 && "npm is not on PAT
 async function npmStart(t: TestContext, wrapper: readonly string[] = []) {
   const [port, probes, metrics] = [await freePort(), await freePort(), await freePort()];
   const [command = "npm", ...args] = [...wrapper, "npm", "start"];
-  const ports = { PORT: String(port), ROLLCALL_PROBES_PORT: String(probes), ROLLCALL_METRICS_PORT: String(metrics) };
+  const ports = {
+    PORT: String(port),
+    ROLLCALL_PROBES_PORT: String(probes),
+    ROLLCALL_METRICS_PORT: String(metrics),
+    ROLLCALL_CONTROL: "off",
+  };
   const npm = spawn(command, args, {
     cwd: REPOSITORY,
     env: { ...process.env, NODE_OPTIONS: "", ...ports },

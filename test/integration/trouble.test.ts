@@ -51,7 +51,7 @@ describe("trouble", { concurrency: 2 }, () => {
   test("a stdout that nobody reads costs log lines, not probes, and not the stop", async (t) => {
     const [port, probes, metrics] = [await freePort(), await freePort(), await freePort()];
     const ports = ["--port", String(port), "--probes-port", String(probes), "--metrics-port", String(metrics)];
-    const flags = ["--workers", "1", "--stop-timeout", "4s"];
+    const flags = ["--workers", "1", "--stop-timeout", "4s", "--control", "off"];
     // Nothing reads the pipe: no listener is added to it until the end.
     const master = spawn(process.execPath, [ROLLCALL, ...ports, ...flags, `${FIXTURES}http.mjs`], { stdio: ["ignore", "pipe", "ignore"] });
     t.after(() => master.exitCode === null && killTree(master.pid as number));

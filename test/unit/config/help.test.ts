@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { helpText } from "../../../src/config/help.ts";
+import { COMMANDS } from "../../../src/config/commands.ts";
+import { commandHelp, helpText } from "../../../src/config/help.ts";
 import { defaultText, OPTION_LIST } from "../../../src/config/option-list.ts";
 import { EXIT_MEANINGS } from "../../../src/errors.ts";
 
@@ -20,9 +21,21 @@ test("mentions every option, its default, and every exit code", () => {
 test("fits the terminal's width", () => {
   for (const columns of [0, 60, 80, 100, 300]) {
     const width = Math.min(Math.max(columns, 76), 100);
-    for (const line of helpText(columns).split("\n")) {
+    const texts = [helpText(columns), ...COMMANDS.map(({ name }) => commandHelp(name, columns) ?? "")];
+    for (const line of texts.join("\n").split("\n")) {
       assert.ok(line.length <= width, `${line.length} columns of ${columns}: ${line}`);
       assert.equal(line, line.trimEnd());
     }
   }
+});
+
+test("lists every command, and gives help of its own to those that talk to a service", () => {
+  const help = helpText(100);
+  for (const { name, usage, meaning, connects } of COMMANDS) {
+    assert.ok(help.includes(`  ${usage} `) && help.includes(meaning), name);
+    const own = commandHelp(name, 100);
+    assert.equal(own !== null, connects === true, name);
+    if (own !== null) assert.ok(own.startsWith(`Usage:\n  rollcall ${usage}`) && own.includes("--control <path>"), own);
+  }
+  assert.equal(commandHelp("server.js", 100), null);
 });

@@ -78,6 +78,7 @@ test("fills everything with defaults but the app", async (t) => {
     probesPort: 9_000,
     metricsPort: 9_464,
     metricsHost: null,
+    control: null,
     logLevel: "info",
     logFormat: "json",
     pidFile: null,

@@ -1,0 +1,86 @@
+// What a service says of an order, in a line for a person. Pure.
+import type { Answer } from "../messenger/control.ts";
+
+type StepAnswer = Extract<Answer, { event: "step" }>;
+
+/** Null for what a person need not read. */
+export function describeAnswer(answer: Answer): string | null {
+  switch (answer.event) {
+    case "accepted":
+      return describeAcceptance(answer);
+    case "step":
+      return `${answer.role === "agent" ? "agent" : `worker ${answer.slot}`}: ${describeStep(answer)}`;
+    case "log":
+      return `${answer.level}: ${answer.message}`;
+    case "done":
+      return DONE[answer.command];
+    case "failed":
+      return `${answer.command} failed: ${answer.why}`;
+    case "ended":
+      return `stopped: the service has ended with exit code ${answer.exitCode}`;
+    case "error":
+      return answer.message;
+    case "status":
+      return null;
+    default:
+      answer satisfies never;
+      // A newer service of the same version may have more to say.
+      return null;
+  }
+}
+
+const DONE: Readonly<Record<Extract<Answer, { event: "done" }>["command"], string>> = {
+  reload: "reload done: every worker runs the new generation",
+  scale: "scale done",
+  restart: "restart done",
+  drain: "drained: /ready answers 500 until rollcall undrain; the workers keep serving",
+  undrain: "undrained: /ready follows the workers again",
+  stop: "stopped",
+  status: "done",
+};
+
+function describeAcceptance({ command, generation, queued, workers }: Extract<Answer, { event: "accepted" }>): string | null {
+  if (command === "reload") return `reload: generation ${generation}${queued === true ? ", queued behind the running reload" : ""}`;
+  if (command === "scale") return `scale: to ${workers} ${workers === 1 ? "worker" : "workers"}`;
+  return command === "restart" || command === "stop" ? `${command}: under way` : null;
+}
+
+function describeStep({ pid, generation, happened }: StepAnswer): string {
+  const process = `pid ${pid ?? "?"} generation ${generation}`;
+  switch (happened.type) {
+    case "started":
+      return `${process} starting`;
+    case "readied": {
+      const { replaces, bootMs } = happened;
+      return `${replaces === null ? "" : `pid ${replaces.pid ?? "?"} generation ${replaces.generation} → `}${process} ready in ${bootMs} ms`;
+    }
+    case "draining":
+      return happened.cause === "crash" ? `${process} draining after an uncaught exception` : `${named(process, happened.cause)} draining`;
+    case "killing":
+      return `${process} killed (${happened.cause})`;
+    case "ended":
+      return describeEnd(process, happened);
+    default:
+      return happened satisfies never;
+  }
+}
+
+/** One that is replaced has a successor of the same name. */
+function named(process: string, cause: string | null): string {
+  return cause === "reload" || cause === "restart" || cause === "recycle" ? `old one (${process})` : process;
+}
+
+function describeEnd(process: string, { was, cause }: Extract<StepAnswer["happened"], { type: "ended" }>): string {
+  switch (was) {
+    case "starting":
+      return `${process} ended before it was ready`;
+    case "ready":
+      return `${process} ended without being asked to`;
+    case "draining":
+      return `${named(process, cause)} drained`;
+    case "killing":
+      return `${process} gone`;
+    default:
+      return was satisfies never;
+  }
+}
