@@ -37,7 +37,17 @@ export type ChildToMaster =
   | { readonly type: "locked"; readonly port: number }
   /** The app listens again on a held port that it had closed: its queues are wanted once more. */
   | { readonly type: "reopened"; readonly port: number }
-  | { readonly type: "cut"; readonly requests: number; readonly connections: number; readonly hooks: boolean };
+  | CutOff;
+
+/** What the end of a drain cuts off: the deadline's, or the app's, which ended the process while something was due. */
+export interface CutOff {
+  readonly type: "cut";
+  readonly by: "deadline" | "app";
+  readonly requests: number;
+  readonly connections: number;
+  /** Whether shutdown hooks or TERM listeners had not ended. */
+  readonly hooks: boolean;
+}
 
 export interface DrainOrder {
   readonly type: "drain";
@@ -97,7 +107,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     case "cut": {
       const { requests, connections, hooks } = raw;
       if (!isCount(requests) || !isCount(connections)) return null;
-      return { type: "cut", requests, connections, hooks: hooks === true };
+      return { type: "cut", by: raw.by === "app" ? "app" : "deadline", requests, connections, hooks: hooks === true };
     }
     default:
       return null;

@@ -26,7 +26,7 @@ if (assignment !== null && process.send !== undefined) {
   channel.onDrain((order) => drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 }));
   channel.onLost(() => drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 }));
   const readiness = announceWhenReady({ assignment, channel, traffic });
-  catchFaults({ assignment, channel, drain, readiness });
+  catchFaults({ assignment, channel, drain, readiness, traffic });
   startHeartbeat({ assignment, channel, traffic });
   publishLink({ assignment, hooks, readiness });
 }

@@ -13,7 +13,8 @@ const GOOD: readonly ChildToMaster[] = [
   { type: "beat", sample: { ...SAMPLE, requests: 0, utilization: 0, cpuSeconds: 0.25 } },
   { type: "fault", fault: FAULT, survived: true },
   { type: "fault", fault: { ...FAULT, code: "EADDRINUSE", port: 80 }, survived: false },
-  { type: "cut", requests: 3, connections: 4, hooks: true },
+  { type: "cut", by: "deadline", requests: 3, connections: 4, hooks: true },
+  { type: "cut", by: "app", requests: 1, connections: 1, hooks: false },
 ];
 
 /** Numbers that are no amounts: as they are in memory, and as JSON lets them through. */
