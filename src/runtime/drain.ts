@@ -79,7 +79,9 @@ export class Drain {
     if (this.#order === null) return;
     if (this.#hooksStarted || (traffic.inFlight === 0 && this.#sweep.isOver)) this.#closeWebSockets();
     if (this.#hooksStarted) this.#isQuiet() && this.#quiet?.();
-    else if (traffic.inFlight === 0 && traffic.connections.size === 0) this.#runHooks();
+    else if (traffic.inFlight === 0 && traffic.connections.size === 0)
+      // The app hears of the end of its last connection first.
+      setImmediate(() => traffic.inFlight === 0 && traffic.connections.size === 0 && this.#runHooks());
   }
 
   #closeWebSockets(): void {

@@ -1,6 +1,5 @@
 // The idle allowance of a drain: who has nothing due may send one more request until it ends; then who is silent goes. Runs in a child.
 import { type Connection, kindOf } from "./connection.ts";
-import { goAwayAfterRoundTrip } from "./go-away.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Who sends nothing for this long, after the allowance, is silent; who is just sending is looked at again. */
@@ -36,6 +35,8 @@ export class Sweep {
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#traffic.connections) {
+      // A busy client that has heard no notice may never be idle: from here on its session takes no new streams.
+      if (connection.inFlight > 0 && this.isOver && connection.top !== connection.raw) connection.session?.close();
       if (!isIdle(connection) || now - connection.idleAt < this.#idleMs) continue;
       const { bytesRead } = connection.raw;
       if (this.#seen.get(connection) !== bytesRead) this.#seen.set(connection, bytesRead);
@@ -53,8 +54,8 @@ function isIdle(connection: Connection): boolean {
   return kind === "http1" || kind === "http2" || kind === "handshake";
 }
 
-/** HTTP/2 has words for it; a session that has heard them and is still there goes as the others do. */
+/** HTTP/2 has a word for it; a session that has heard it and is still there goes as the others do. */
 function close({ raw, session }: Connection): void {
   if (session === null || session.closed) raw.destroy();
-  else if (!goAwayAfterRoundTrip(session)) session.close();
+  else session.close();
 }

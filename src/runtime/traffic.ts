@@ -6,7 +6,7 @@ import type { ServerResponse } from "node:http";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { type Connection, isSecure, newConnection } from "./connection.ts";
-import { goAwayAfterRoundTrip } from "./go-away.ts";
+import { goAway } from "./go-away.ts";
 import { closeIfLast } from "./last-response.ts";
 import { closeListener } from "./listener.ts";
 import { watchUpgrades } from "./upgrades.ts";
@@ -62,7 +62,7 @@ export class Traffic {
     const now = performance.now();
     for (const connection of this.connections) {
       connection.idleAt = now;
-      if (connection.begun > 0 && connection.session !== null) goAwayAfterRoundTrip(connection.session);
+      if (connection.begun > 0 && connection.top === connection.raw) goAway(connection);
     }
   }
 
@@ -138,7 +138,7 @@ export class Traffic {
     connection.inFlight++;
     connection.latestStream = stream;
     connection.asyncId = executionAsyncId();
-    if (this.#closing) goAwayAfterRoundTrip(connection.session);
+    if (this.#closing && connection.top === connection.raw) goAway(connection);
     stream.once("close", () => {
       this.#streams--;
       connection.inFlight--;
@@ -148,7 +148,10 @@ export class Traffic {
   }
 
   #onEnded(connection: Connection): void {
-    if (this.#closing) connection.idleAt = performance.now();
+    if (this.#closing) {
+      connection.idleAt = performance.now();
+      goAway(connection);
+    }
     this.#settle();
   }
 
