@@ -5,8 +5,8 @@ import { ask, connect, startLoad } from "../helpers/load.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
-/** So long that a client that hangs to the deadline is not mistaken for one that was answered. */
-const FLAGS = ["--stop-timeout", "60s", "--drain-idle", "200ms"];
+/** Held sockets: what comes before the successor is there waits for it. So long a budget that a client that hangs to the deadline is not mistaken for one that was answered. */
+const FLAGS = ["--listen", "paired", "--stop-timeout", "60s", "--drain-idle", "200ms"];
 
 async function start(t: TestContext): Promise<Service> {
   const service = await startService(t, { app: "drain-http.mjs", workers: 1, flags: FLAGS });
