@@ -100,8 +100,9 @@ for (const scheme of ["http", "https"] as const) {
         client.socket.write(body.slice(0, 10));
       };
       send(read, "/upload");
-      send(ignored, "/slow?ms=100");
-      await begun(service, "/slow?ms=100");
+      send(ignored, "/slow?ms=2000");
+      await begun(service, "/upload");
+      await begun(service, "/slow?ms=2000");
       await drain(service);
       read.socket.write(body.slice(10));
       await until("the unread upload is answered", () => answersOf(ignored).length === 1);
