@@ -59,7 +59,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   const rollCalls = counter("rollcall_roll_calls_total", "Roll calls taken.", ["result"]);
   const reloads = counter("rollcall_reloads_total", "Reloads that ended.", ["result"]);
   const signals = counter("rollcall_signals_total", "Signals that the master received.", ["signal"]);
-  const cut = counter("rollcall_connections_cut_total", "Connections that a drain's deadline cut off.");
+  const cut = counter("rollcall_connections_cut_total", "Connections that the end of a drain cut off.");
   const boots = histogram("rollcall_boot_duration_seconds", "From fork to ready.", BOOT_BUCKETS);
   const drains = histogram("rollcall_drain_duration_seconds", "From the order to drain to the exit.", DRAIN_BUCKETS);
 

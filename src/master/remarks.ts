@@ -31,7 +31,7 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
       const hooks = said.hooks ? "; its shutdown hooks or SIGTERM listeners had not ended" : "";
       return {
         level: "warn",
-        message: `${who} reached its deadline: ${count(requests, "request")} and ${count(connections, "connection")} cut${hooks}`,
+        message: `${who} ${said.by === "app" ? "was ended by its app while draining" : "reached its deadline"}: ${count(requests, "request")} and ${count(connections, "connection")} cut${hooks}`,
         fields: { ...fields, requests, connections },
       };
     }

@@ -40,7 +40,17 @@ export type ChildToMaster =
    * queues again.
    */
   | { readonly type: "opened" | "shut" | "reopened"; readonly port: number; readonly host: string | null }
-  | { readonly type: "cut"; readonly requests: number; readonly connections: number; readonly hooks: boolean };
+  | CutOff;
+
+/** What the end of a drain cuts off: the deadline's, or the app's, which ended the process while something was due. */
+export interface CutOff {
+  readonly type: "cut";
+  readonly by: "deadline" | "app";
+  readonly requests: number;
+  readonly connections: number;
+  /** Whether shutdown hooks or TERM listeners had not ended. */
+  readonly hooks: boolean;
+}
 
 export interface DrainOrder {
   readonly type: "drain";
@@ -117,7 +127,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     case "cut": {
       const { requests, connections, hooks } = raw;
       if (!isCount(requests) || !isCount(connections)) return null;
-      return { type: "cut", requests, connections, hooks: hooks === true };
+      return { type: "cut", by: raw.by === "app" ? "app" : "deadline", requests, connections, hooks: hooks === true };
     }
     default:
       return null;

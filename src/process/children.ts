@@ -1,7 +1,7 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
-import { type ChildToMaster, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
+import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/state.ts";
 import type { HeldSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
@@ -19,7 +19,7 @@ export type Remark =
       readonly expected: boolean;
     }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
-  | { readonly type: "cut"; readonly place: Place; readonly requests: number; readonly connections: number; readonly hooks: boolean }
+  | (CutOff & { readonly place: Place })
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
 /** What a worker says of the ports that can be held. */

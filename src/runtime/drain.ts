@@ -1,15 +1,15 @@
-// The drain: stop accepting, last answers, idle allowance, hooks, end. Every wait has a deadline. Runs in a child.
-import type { Socket } from "node:net";
+// The drain: stop accepting, last answers, idle allowance, WebSockets, hooks, end. Every wait has a deadline. Runs in a child.
 import type { Assignment } from "../messenger/wire.ts";
 import type { Channel } from "./channel.ts";
+import { isHeld, kindOf } from "./connection.ts";
 import type { Hooks } from "./hooks.ts";
+import { Sweep } from "./sweep.ts";
 import type { Traffic } from "./traffic.ts";
+import { sayGoingAway } from "./web-socket.ts";
 
-/** The hooks keep at least this share of the budget: requests that last longer are cut off then. */
+/** The hooks keep at least this share of the budget: requests that last longer go on beside them. */
 const REQUESTS_SHARE = 0.8;
-/** After the idle allowance a connection that sends nothing for this long is destroyed. */
-const SILENCE_MS = 100;
-/** How long the last message to the master may take. */
+/** How long the last message to the master, and the last bytes to clients, may take. */
 const FLUSH_MS = 100;
 
 export interface DrainOrder {
@@ -27,15 +27,18 @@ interface Parts {
 
 export class Drain {
   readonly #parts: Parts;
+  readonly #sweep: Sweep;
   #order: DrainOrder | null = null;
   #endsAt = Number.POSITIVE_INFINITY;
   #deadline: NodeJS.Timeout | undefined;
   #hooksStarted = false;
   #hooksEnded = false;
+  #hasReported = false;
   #quiet: (() => void) | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#sweep = new Sweep(parts.traffic, () => this.#check());
     parts.traffic.onSettled(() => this.#check());
   }
 
@@ -52,8 +55,10 @@ export class Drain {
     this.#endsAt = endsAt;
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#cut(), order.budgetMs).unref();
-    this.#allowRequests(order);
+    this.#sweep.allow(order.idleMs);
+    setTimeout(() => this.#runHooks(), order.budgetMs * REQUESTS_SHARE).unref();
     if (!first) return;
+    process.once("exit", () => this.#report("app"));
     void this.#stopAccepting();
   }
 
@@ -68,64 +73,71 @@ export class Drain {
     this.#check();
   }
 
-  /** Requests may take their share of the budget, idle connections their allowance. */
-  #allowRequests(order: DrainOrder): void {
-    setTimeout(() => this.#runHooks(), order.budgetMs * REQUESTS_SHARE).unref();
-    setTimeout(() => this.#sweep(new Map()), order.idleMs).unref();
-  }
-
-  /** Destroys what is idle and silent; who is just sending is looked at again. */
-  #sweep(seen: Map<Socket, number>): void {
-    const { traffic } = this.#parts;
-    for (const socket of traffic.sockets) {
-      if (traffic.isBusy(socket) || !isHttp(socket)) continue;
-      if (seen.get(socket) === socket.bytesRead) socket.destroy();
-      else seen.set(socket, socket.bytesRead);
-    }
-    if (traffic.sockets.size > 0) setTimeout(() => this.#sweep(seen), SILENCE_MS).unref();
-  }
-
+  /** WebSockets stay until the requests beside them are done and clients had their allowance; the hooks wait for all. */
   #check(): void {
     const { traffic } = this.#parts;
-    if (this.#order === null || traffic.inFlight > 0 || traffic.sockets.size > 0) return;
-    if (this.#hooksStarted) this.#quiet?.();
-    else this.#runHooks();
+    if (this.#order === null) return;
+    if (this.#hooksStarted || (traffic.inFlight === 0 && this.#sweep.isOver)) this.#closeWebSockets();
+    if (this.#hooksStarted) this.#isQuiet() && this.#quiet?.();
+    else if (traffic.inFlight === 0 && traffic.connections.size === 0)
+      // The app hears of the end of its last connection first.
+      setImmediate(() => traffic.inFlight === 0 && traffic.connections.size === 0 && this.#runHooks());
+  }
+
+  #closeWebSockets(): void {
+    for (const connection of this.#parts.traffic.connections)
+      if (kindOf(connection) === "web-socket") setImmediate(() => sayGoingAway(connection));
+  }
+
+  /** Nobody would be cut off by the end. */
+  #isQuiet(): boolean {
+    return ![...this.#parts.traffic.connections].some(isHeld) && this.#parts.traffic.inFlight === 0;
   }
 
   #runHooks(): void {
     if (this.#hooksStarted) return;
     this.#hooksStarted = true;
+    this.#closeWebSockets();
     void this.#runAndEnd();
   }
 
   async #runAndEnd(): Promise<void> {
-    const { channel, hooks, traffic } = this.#parts;
+    const { channel, hooks } = this.#parts;
     const outcome = await hooks.run();
     this.#hooksEnded = outcome === "ended";
-    // Requests that outlast their share of the budget go on beside the hooks, to the deadline.
-    if (traffic.inFlight > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
+    // What outlasts its share of the budget goes on beside the hooks, to the deadline.
+    if (!this.#isQuiet()) await new Promise<void>((resolve) => (this.#quiet = resolve));
     if (outcome === "ended") this.#end();
     // From here on the process ends when the app says so or has nothing left to do; the deadline stands behind it.
     process.once("beforeExit", () => this.#end());
     channel.unref();
   }
 
-  /** The deadline: says what is cut, and ends. */
+  /** The deadline: says what is cut, and ends. A protocol that is not HTTP gets an orderly end of the connection. */
   #cut(): void {
+    const { traffic } = this.#parts;
+    this.#report("deadline", () => this.#end());
+    for (const { inFlight, top } of traffic.connections) {
+      if (inFlight > 0) top.destroy();
+      else top.end();
+    }
+    setTimeout(() => this.#end(), FLUSH_MS).unref();
+  }
+
+  /** What the end cuts off is said once. An app that ends the process itself, by a TERM listener beside requests, is told of as well. */
+  #report(by: "deadline" | "app", done?: () => void): void {
     const { channel, traffic } = this.#parts;
     const requests = traffic.inFlight;
-    const connections = traffic.sockets.size;
-    for (const socket of traffic.sockets) socket.destroy();
-    channel.send({ type: "cut", requests, connections, hooks: this.#hooksStarted && !this.#hooksEnded }, () => this.#end());
-    setTimeout(() => this.#end(), FLUSH_MS).unref();
+    const connections = [...traffic.connections].filter(isHeld).length;
+    if (this.#hasReported || (by === "app" && requests + connections === 0)) return;
+    this.#hasReported = true;
+    const hooks = by === "deadline" && this.#hooksStarted && !this.#hooksEnded;
+    const message = { type: "cut", by, requests, connections, hooks } as const;
+    if (done === undefined) channel.sendNow(message);
+    else channel.send(message, done);
   }
 
   #end(): void {
     process.exit(this.#order?.exitCode ?? 0);
   }
-}
-
-/** Whether http has the connection in hand: raw TCP and upgraded connections have their own manners and live to the deadline. */
-function isHttp(socket: Socket): boolean {
-  return (socket as { parser?: unknown }).parser != null;
 }

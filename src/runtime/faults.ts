@@ -6,15 +6,18 @@ import type { Fault } from "../policy/state.ts";
 import type { Channel } from "./channel.ts";
 import type { Drain } from "./drain.ts";
 import type { Readiness } from "./readiness.ts";
+import { failThrower } from "./thrower.ts";
+import type { Traffic } from "./traffic.ts";
 
 interface Parts {
   readonly assignment: Assignment;
   readonly channel: Channel;
   readonly drain: Drain;
   readonly readiness: Readiness;
+  readonly traffic: Traffic;
 }
 
-export function catchFaults({ assignment, channel, drain, readiness }: Parts): void {
+export function catchFaults({ assignment, channel, drain, readiness, traffic }: Parts): void {
   const isOurs = (): boolean => process.listeners("uncaughtException").every((listener) => listener === onFault);
   const survives = (): boolean => assignment.role === "agent" && assignment.survivesUncaught && readiness.announced && !drain.begun;
   const exits = (): boolean => !survives() && (assignment.role === "agent" || !readiness.announced);
@@ -23,6 +26,7 @@ export function catchFaults({ assignment, channel, drain, readiness }: Parts): v
     process.stderr.write(`Uncaught ${show(error)}\n`);
     const survived = survives();
     channel.sendNow({ type: "fault", fault: describe(error), survived });
+    if (assignment.role === "worker") failThrower(traffic);
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
   };
   process.on("uncaughtException", onFault);

@@ -41,7 +41,7 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): void {
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       requestsInFlight: traffic.inFlight,
       requests: traffic.requests,
-      connections: traffic.sockets.size,
+      connections: traffic.connections.size,
     };
   }
 }

@@ -32,7 +32,7 @@ if (assignment !== null && process.send !== undefined) {
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
   });
   const readiness = announceWhenReady({ assignment, channel, traffic });
-  catchFaults({ assignment, channel, drain, readiness });
+  catchFaults({ assignment, channel, drain, readiness, traffic });
   startHeartbeat({ assignment, channel, traffic });
   publishLink({ assignment, hooks, readiness });
 }

@@ -3,6 +3,7 @@ import http from "node:http";
 import net from "node:net";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import tls from "node:tls";
 import { DEADLINE_MS } from "./until.ts";
 
 export interface Answer {
@@ -45,14 +46,15 @@ export interface RawConnection {
   send(path: string): void;
 }
 
-export async function connect(port: number): Promise<RawConnection> {
-  const socket = net.connect(port, "127.0.0.1");
+export async function connect(port: number, secure = false): Promise<RawConnection> {
+  const host = "127.0.0.1";
+  const socket = secure ? tls.connect({ port, host, rejectUnauthorized: false }) : net.connect(port, host);
   let received = "";
   let closed = false;
   socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
   socket.on("close", () => (closed = true));
   await new Promise<void>((resolve, reject) => {
-    socket.once("connect", () => resolve());
+    socket.once(secure ? "secureConnect" : "connect", () => resolve());
     socket.once("error", reject);
   });
   // A reset is an end like any other from here on; the test looks at what was received.

@@ -1,22 +1,18 @@
 // Servers of every kind on held sockets: http, https, HTTP/2, raw TCP and an upgraded connection; all workers serve, and a reload cuts nobody off.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import http2 from "node:http2";
 import https from "node:https";
 import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { describe, type TestContext, test } from "node:test";
+import { describe, test } from "node:test";
+import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
 import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
 import { GROUNDS, startListening, untilWhole } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const WORKERS = 2;
-const HAS_OPENSSL = spawnSync("openssl", ["version"]).error === undefined;
 
 /** Each asks on a connection of its own and gives the slot that answered. */
 const CLIENTS = {
@@ -39,15 +35,6 @@ async function askHttp2(url: string): Promise<string> {
   } finally {
     session.destroy();
   }
-}
-
-function certificate(t: TestContext): Record<string, string> {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const what = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2"];
-  execFileSync("openssl", ["req", "-x509", ...what, "-keyout", key, "-out", cert], { stdio: "ignore" });
-  return { TLS_KEY: key, TLS_CERT: cert };
 }
 
 describe("all workers serve servers of every kind, before and after a reload", { concurrency: 2 }, () => {
