@@ -58,6 +58,7 @@ export interface Config {
   readonly minReady: number;
   readonly agentGraceMs: number;
   readonly agentUncaught: "survive" | "restart";
+  readonly settleMs: number;
   readonly surge: number;
   /** 0 takes any free port (it is named in the first lines of the log). */
   readonly probesPort: number;

@@ -21,6 +21,7 @@ export interface ConfigFileOptions {
   /** `"listening"` (default), `"loaded"`, `"message"`, or an HTTP path that must answer 2xx. */
   readonly readyWhen?: "listening" | "loaded" | "message" | `/${string}`;
   readonly bootTimeout?: Duration;
+  readonly settle?: Duration;
   readonly surge?: number;
   readonly stopTimeout?: Duration;
   readonly drainDelay?: Duration;

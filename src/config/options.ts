@@ -86,6 +86,12 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: 60_000,
     meaning: "a child not ready by then is killed",
   },
+  settleMs: {
+    name: "settle",
+    kind: duration(0),
+    default: 3_000,
+    meaning: "how long the first worker of a reload must stay ready before it, and the others, replace anybody",
+  },
   surge: { name: "surge", kind: count(0, 16), default: 1, meaning: "extra workers allowed during a reload; 0 replaces in place" },
   stopTimeoutMs: {
     name: "stop-timeout",

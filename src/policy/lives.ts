@@ -63,7 +63,8 @@ export function onFaulted(turn: Turn, event: Extract<Event, { type: "faulted" }>
     deadlineAt,
     accepting: false,
   };
-  putSlot(turn, noteEnd(putLife(turn, held, draining), life, turn, "crash"));
+  const left = putLife(turn, held, draining);
+  if (countsAgainstSlot(slot, life)) putSlot(turn, noteEnd(left, life, turn, "crash"));
   orderDrain(turn, life.id, deadlineAt);
 }
 
@@ -197,7 +198,8 @@ export function deadlineOf(life: Life, heartbeatTimeoutMs: number, suspectMs: nu
 
 /** Whether the unasked end of a life is its slot's failure. A bad successor is not: the old worker, which still serves, keeps its record. */
 function countsAgainstSlot(slot: Slot, life: Life): boolean {
-  if (life.state !== "starting") return life.state === "ready";
+  if (life.state === "ready") return !hasPredecessor(slot, life);
+  if (life.state !== "starting") return false;
   // Even when its predecessor is gone, a bad generation is the reload's failure. One agent: it has no predecessor.
   return life.reason === "reload" ? slot.role === "agent" : !hasPredecessor(slot, life);
 }

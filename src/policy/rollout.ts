@@ -1,10 +1,10 @@
 // The rolling reload: one generation replaces another, the agent first where that was asked for, then slot by slot; a bad generation never
 // replaces a good one. How one worker replaces another is in succession.ts. Pure.
 import { drainLife } from "./lives.ts";
-import { hasPredecessor, isHolding, readyLife } from "./select.ts";
-import type { Life, Rollout, Slot } from "./state.ts";
-import { isBehind, leave, startAtOnce } from "./succession.ts";
-import { called, log, type Turn, tally } from "./turn.ts";
+import { findLife, hasPredecessor, isHolding, readyLife } from "./select.ts";
+import type { Life, Rollout, Slot, State } from "./state.ts";
+import { isBehind, leave, provenAt, startAtOnce } from "./succession.ts";
+import { called, log, naming, type Turn, tally } from "./turn.ts";
 
 /** Starts a reload, or queues one behind the running one: any number of requests meanwhile are one. */
 export function beginReload(turn: Turn, withAgent: boolean): void {
@@ -35,6 +35,27 @@ export function continueRollout(turn: Turn): void {
     return life !== null && life.generation >= rollout.generation && !isBehind(slot, rollout.generation);
   });
   if (finished) endRollout(turn, rollout, null);
+}
+
+/** The first child of the new generation is ready: says that it is watched, so that nobody wonders why nothing goes on. */
+export function noteTrial(turn: Turn, id: number): void {
+  const { rollout, settings } = turn.state;
+  const found = findLife(turn.state, id);
+  if (rollout === null || settings.settleMs === 0 || found === null || found.life.generation < rollout.generation) return;
+  if (found.slot.role === "agent" ? rollout.stage !== "agent" : trialEndsAt(turn.state) !== turn.now + settings.settleMs) return;
+  log(turn, "info", `reload: ${called(found.slot)} must stay ready for ${settings.settleMs} ms (settle) before anything else is replaced`, {
+    ...naming(found.slot, found.life),
+    settleMs: settings.settleMs,
+  });
+}
+
+/** When a rollout that waits for its first child to prove itself goes on; infinity when none does. */
+export function trialEndsAt(state: State): number {
+  const { rollout, agent, settings } = state;
+  if (rollout === null) return Number.POSITIVE_INFINITY;
+  if (rollout.stage === "workers") return provenAt(state, rollout);
+  const life = agent === null ? null : readyLife(agent);
+  return life === null || life.generation < rollout.generation ? Number.POSITIVE_INFINITY : life.readyAt + settings.settleMs;
 }
 
 /** A child of the new generation that fails, before it was ready or after, ends the reload: the old workers stay, other successors go. */
@@ -68,7 +89,8 @@ function replaceAgent(turn: Turn): void {
     const isOld = agent.lives.every(({ generation }) => generation < rollout.generation);
     if (isOld && agent.nextReason !== "reload") startAtOnce(turn, agent, "reload");
   } else if (life.generation < rollout.generation) leave(turn, agent, life, "reload");
-  else if (life.state === "ready") turn.state = { ...turn.state, rollout: { ...rollout, stage: "workers" } };
+  else if (life.state === "ready" && turn.now >= life.readyAt + turn.state.settings.settleMs)
+    turn.state = { ...turn.state, rollout: { ...rollout, stage: "workers" } };
 }
 
 /** Successors that are not wanted any more go, where the worker that they were to replace still serves. */

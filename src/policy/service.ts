@@ -4,7 +4,7 @@ import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulte
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
-import { abortRollout, beginReload } from "./rollout.ts";
+import { abortRollout, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Event, Life, Moment, Order, Settings, Signal, Slot, State, Step } from "./state.ts";
 import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
@@ -64,6 +64,7 @@ export function nextDeadline(state: State, now: number): number {
   );
   if (stop === null) {
     moments.push(...wakeTimes(state), ...renewalTimes(state, now), rollCallDueAt(state));
+    if (trialEndsAt(state) > now) moments.push(trialEndsAt(state));
     if (state.agent?.downSince != null) {
       const graceUntil = state.agent.downSince + settings.agentGraceMs;
       if (graceUntil > now) moments.push(graceUntil);
@@ -93,7 +94,8 @@ function happen(turn: Turn, event: Event): void {
     case "forked":
       return onForked(turn, event.life, event.pid);
     case "readied":
-      return onReadied(turn, event.life);
+      onReadied(turn, event.life);
+      return noteTrial(turn, event.life);
     case "beat":
       return onBeat(turn, event.life, event.sample);
     case "faulted":

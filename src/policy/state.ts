@@ -36,6 +36,7 @@ export interface Settings
       | "maxRestarts"
       | "minReady"
       | "agentGraceMs"
+      | "settleMs"
       | "surge"
     >,
     // For words only: what a child that is not ready in time was waited for.

@@ -2,7 +2,7 @@
 // What is wished stands on the state; these functions bring it about, as soon as it may be. Pure.
 import { drainLife } from "./lives.ts";
 import { isHolding, readyLife } from "./select.ts";
-import type { DrainCause, Life, Ready, Role, Slot, StartReason, State } from "./state.ts";
+import type { DrainCause, Life, Ready, Role, Rollout, Slot, StartReason, State } from "./state.ts";
 import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
 /** A worker that is to be replaced, and why. */
@@ -20,8 +20,9 @@ export function nextSuccessors(state: State, now: number): readonly Outgoing[] {
   const draining = lives.filter((life) => life.state === "draining");
   if (draining.some((life) => life.accepting)) return [];
   if (rollout !== null && lives.some((life) => isFailing(life, rollout.generation))) return [];
+  if (rollout !== null && isOnTrial(state, rollout, now)) return [];
   // Only a reload replaces several at once. Every successor will set one more draining: at most one more than these drain at a time.
-  const most = rollout === null ? 1 : settings.surge;
+  const most = rollout === null || !isProven(state, rollout, now) ? 1 : settings.surge;
   const room = Math.min(most, most + 1 - draining.length) - countIncoming(state);
   return outgoing(state, now)
     .filter(({ slot }) => !slot.lives.some((life) => life.state === "starting"))
@@ -34,6 +35,8 @@ export function retirePredecessors(turn: Turn): void {
   for (const slot of turn.state.workers) {
     const successor = slot.lives.findLast((life) => life.state === "ready");
     if (successor === undefined) continue;
+    const { rollout } = turn.state;
+    if (rollout !== null && successor.generation >= rollout.generation && !isProven(turn.state, rollout, turn.now)) continue;
     for (const life of slot.lives)
       if (isHolding(life) && life.id < successor.id) drainLife(turn, slot.role, life.id, causeOf(successor.reason), deadlineAt);
   }
@@ -43,10 +46,30 @@ export function retirePredecessors(turn: Turn): void {
 export function replaceInPlace(turn: Turn): void {
   const { rollout, settings, workers } = turn.state;
   if (settings.surge > 0 || countIncoming(turn.state) > 0) return;
+  if (rollout !== null && isOnTrial(turn.state, rollout, turn.now)) return;
   // Outside a reload nothing hurries, and where there is no surge memory is short: who drains goes first.
   if (rollout === null && workers.some((slot) => slot.lives.some((life) => life.state === "draining"))) return;
   const [next] = outgoing(turn.state, turn.now);
   if (next !== undefined) leave(turn, next.slot, next.life, next.reason);
+}
+
+/** Whether a worker of the new generation has stayed ready for long enough that the others may follow. */
+function isProven(state: State, rollout: Rollout, now: number): boolean {
+  return state.settings.settleMs === 0 || now >= provenAt(state, rollout);
+}
+
+/** Whether the new generation's first worker is there, starting or ready, and has to show first that it stays. */
+function isOnTrial(state: State, rollout: Rollout, now: number): boolean {
+  const isThere = state.workers.some((slot) => slot.lives.some((life) => isHolding(life) && life.generation >= rollout.generation));
+  return isThere && !isProven(state, rollout, now);
+}
+
+/** When the first worker of the new generation will have been ready for long enough. */
+export function provenAt({ workers, settings }: State, { generation }: Rollout): number {
+  const moments = workers.flatMap(({ lives }) =>
+    lives.map((life) => (life.state === "ready" && life.generation >= generation ? life.readyAt : Number.POSITIVE_INFINITY)),
+  );
+  return Math.min(...moments) + settings.settleMs;
 }
 
 /** A life leaves its slot to the next one, which the reconciliation starts when the slot is vacant. */

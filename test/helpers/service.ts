@@ -97,7 +97,8 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     stdio: ["ignore", "pipe", "pipe"],
     cwd: options.cwd ?? process.cwd(),
     detached: options.detached ?? false,
-    env: cleanEnvironment({ APP_PORT: String(appPort), ...options.env }),
+    // A trial of 3 s in each reload is for the tests that are about it.
+    env: cleanEnvironment({ APP_PORT: String(appPort), ROLLCALL_SETTLE: "0s", ...options.env }),
   });
   const pid = child.pid as number;
   let output = "";

@@ -20,6 +20,7 @@ export const SETTINGS: Settings = {
   agentGraceMs: 10_000,
   listening: null,
   limits: { residentBytes: null, requests: null, lifetimeMs: null },
+  settleMs: 0,
   surge: 1,
   workerCount: 2,
   hasAgent: true,
