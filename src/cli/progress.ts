@@ -11,7 +11,7 @@ export function describeAnswer(answer: Answer): string | null {
     case "step":
       return `${answer.role === "agent" ? "agent" : `worker ${answer.slot}`}: ${describeStep(answer)}`;
     case "log":
-      return `${answer.level}: ${answer.message}`;
+      return answer.level === "info" ? answer.message : `${answer.level}: ${answer.message}`;
     case "done":
       return DONE[answer.command];
     case "failed":

@@ -30,7 +30,8 @@ export class Watch {
 
   /** A line of the log. */
   heard(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): readonly Answer[] {
-    if (!TOLD.includes(level)) return [];
+    // A reload that waits for its first worker to stay says so, or whoever asked for it wonders.
+    if (!TOLD.includes(level) && !(this.#pursuit.kind === "reload" && fields.settleMs !== undefined)) return [];
     const isOfChild = typeof fields.role === "string" && typeof fields.generation === "number";
     if (level !== "warn" && isOfChild && concerns(this.#pursuit, fields.generation as number)) this.#reason ??= message;
     return [{ event: "log", level, message }];
@@ -63,7 +64,7 @@ export class Watch {
   }
 }
 
-/** Whatever a child does next it does within this time, or is made to: start, drain, or rest between two lives. */
-function longestStepMs({ bootTimeoutMs, stopTimeoutMs, backoff }: Settings): number {
-  return bootTimeoutMs + stopTimeoutMs + backoff.limitMs;
+/** Whatever a child does next it does within this time, or is made to: start, drain, prove that it stays, or rest between two lives. */
+function longestStepMs({ bootTimeoutMs, stopTimeoutMs, settleMs, backoff }: Settings): number {
+  return bootTimeoutMs + stopTimeoutMs + settleMs + backoff.limitMs;
 }

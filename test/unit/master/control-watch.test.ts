@@ -19,6 +19,13 @@ function follow(story: Story, command: "reload" | "stop" | "scale", order: Order
   return { watch, answers };
 }
 
+test("says that a reload waits for its first worker to stay ready", () => {
+  const story = new Story({ settleMs: 3_000 }).boot().behave({ bootMs: 100, drainMs: 50, killMs: 0 });
+  const { answers } = follow(story, "reload", { kind: "reload", agent: false });
+  story.pass(200);
+  assert.equal(answers.filter((answer) => answer.event === "log" && /must stay ready for 3000 ms/.test(answer.message)).length, 1);
+});
+
 test("says why a reload failed in the words of the first failure", () => {
   const story = new Story().boot();
   const { answers, watch } = follow(story, "reload", { kind: "reload", agent: false });
