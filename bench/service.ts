@@ -1,5 +1,5 @@
 // One arm, running: started until all of its workers serve, asked who serves, stopped with all that it left.
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import type { Arm, Options } from "./arms/arm.ts";
@@ -35,6 +35,7 @@ export async function startService(arm: Arm, workers: number, folder: string, re
   const options: Options = { workers, port, probesPort, metricsPort, folder: join(folder, mark), rebornAfterMs };
   const file = join(folder, `${mark}.log`.replaceAll(/[^\w.-]/g, "_"));
   const output = openSync(file, "w");
+  mkdirSync(options.folder);
   const startedAt = performance.now();
   const pids = arm.commands(options).map((command) => launch(command, mark, output));
   closeSync(output);
@@ -51,7 +52,7 @@ export async function startService(arm: Arm, workers: number, folder: string, re
   const tail = (): string => readFileSync(file, "utf8").slice(-2_000);
   const whoServes = (): Promise<ReadonlySet<string>> => findWorkers(port, workers);
   try {
-    await until("the first 200", async () => (await askOnce(port, "/", 1_000)).status === 200 || isGone(), BOOT_MS, 2);
+    await until("the first 200", async () => (await isServing(port)) || isGone(), BOOT_MS, 2);
     const bootMs = performance.now() - startedAt;
     if (isGone()) throw new Error("it ended by itself");
     await until(`${workers} workers serve`, async () => (await whoServes()).size >= workers, BOOT_MS);
@@ -85,6 +86,11 @@ async function findWorkers(port: number, expected: number): Promise<ReadonlySet<
     await Promise.all(asked);
   }
   return found;
+}
+
+async function isServing(port: number): Promise<boolean> {
+  const answer = await askOnce(port, "/", 1_000).catch(() => null);
+  return answer?.status === 200;
 }
 
 async function freePorts(): Promise<readonly [number, number, number]> {

@@ -7,7 +7,7 @@ export interface Options {
   readonly port: number;
   readonly probesPort: number;
   readonly metricsPort: number;
-  /** A folder of its own for whatever it wants to write; it does not exist yet. */
+  /** A folder of its own for whatever it wants to write. */
   readonly folder: string;
   /** Where the arm can be told: a worker that died comes back after this time. Null is the arm's own way. */
   readonly rebornAfterMs: number | null;
