@@ -62,7 +62,7 @@ function write(): void {
 function print({ round, load, arm, values, problems, loadAverage }: Measure): void {
   const figures = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(value < 100 ? 2 : 0)}`);
   console.log(`${round} ${load.padEnd(11)} ${arm.padEnd(21)} ${figures.join("  ").padEnd(60)} load ${loadAverage.toFixed(1)}`);
-  for (const problem of problems) console.log(`  ! ${problem}`);
+  for (const problem of problems) console.log(`  ! ${problem.slice(0, 400)}`);
 }
 
 function seconds(): number {
