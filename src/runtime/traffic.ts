@@ -13,7 +13,6 @@ export class Traffic {
   readonly servers: Set<Server> = new Set();
   readonly sockets: Set<Socket> = new Set();
   readonly responses: Set<ServerResponse> = new Set();
-  readonly #busy: WeakMap<Socket, number> = new WeakMap();
   readonly #listeners: Listening[] = [];
   readonly #settled: (() => void)[] = [];
   #closing = false;
@@ -22,8 +21,7 @@ export class Traffic {
     diagnostics.subscribe("tracing:net.server.listen:asyncEnd", (message) => this.#onListening((message as { server: Server }).server));
     diagnostics.subscribe("net.server.socket", (message) => this.#onSocket((message as { socket: Socket }).socket));
     diagnostics.subscribe("http.server.request.start", (message) => {
-      const { socket, response } = message as { socket: Socket; response: ServerResponse };
-      this.#onRequest(socket, response);
+      this.#onRequest((message as { response: ServerResponse }).response);
     });
   }
 
@@ -42,7 +40,9 @@ export class Traffic {
   }
 
   isBusy(socket: Socket): boolean {
-    return (this.#busy.get(socket) ?? 0) > 0;
+    // By a search, because a drain asks seldom; a count per connection would cost every request of the process's life.
+    for (const response of this.responses) if (response.req.socket === socket) return true;
+    return false;
   }
 
   /** Stops accepting on every server, without closing a single connection. Later listens are closed at once. */
@@ -71,14 +71,13 @@ export class Traffic {
     });
   }
 
-  #onRequest(socket: Socket, response: ServerResponse): void {
+  #onRequest(response: ServerResponse): void {
     this.requests++;
     this.responses.add(response);
-    this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
     if (this.#closing) sayClose(response);
-    response.once("close", () => {
+    // `on`, not `once`: it comes once anyway, and the wrapper of `once` costs each request.
+    response.on("close", () => {
       this.responses.delete(response);
-      this.#busy.set(socket, (this.#busy.get(socket) ?? 1) - 1);
       this.#settle();
     });
   }
