@@ -74,6 +74,6 @@ function choose<T extends { readonly name: string }>(kind: string, all: readonly
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} expects a number above 0, got "${text}"`);
+  if (!(Number.isInteger(value) && value > 0)) throw new Error(`--${name} expects a whole number above 0, got "${text}"`);
   return value;
 }

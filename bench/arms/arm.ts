@@ -21,8 +21,6 @@ export interface Arm {
   readonly note: string;
   readonly workers: "one" | "processes" | "threads";
   readonly hasMaster: boolean;
-  /** It starts another worker for one that was killed. */
-  readonly restarts: boolean;
   /** One, or all processes of an arm without a master. */
   commands(options: Options): readonly Command[];
   /** Asks for a rolling reload; may return before it is done. Null: it has none. */

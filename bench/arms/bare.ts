@@ -9,7 +9,6 @@ export const oneProcess: Arm = {
   note: "one process",
   workers: "one",
   hasMaster: false,
-  restarts: false,
   commands: (options) => [node([inBench("app/server.cjs")], options)],
 };
 
@@ -19,7 +18,6 @@ export const cluster: Arm = {
   note: "the shortest script: round-robin, `fork()` on `exit`",
   workers: "processes",
   hasMaster: true,
-  restarts: true,
   commands: (options) => [node([inBench("app/cluster.cjs")], options, { REBORN_AFTER_MS: String(options.rebornAfterMs ?? 0) })],
 };
 
@@ -29,6 +27,5 @@ export const reusePort: Arm = {
   note: "processes without a master, `listen({ reusePort: true })`",
   workers: "processes",
   hasMaster: false,
-  restarts: false,
   commands: (options) => Array.from({ length: options.workers }, () => node([inBench("app/reuse-port.cjs")], options)),
 };

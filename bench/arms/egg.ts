@@ -8,7 +8,6 @@ export const egg: Arm = {
   note: "a minimal framework instead of egg, defaults; one agent beside the workers; reload as its development mode does",
   workers: "processes",
   hasMaster: true,
-  restarts: true,
   commands: (options) => [node([inBench("app/egg.cjs")], options)],
   reload: (pid) => signal(pid, "SIGUSR2"),
   metricsPath: null,

@@ -13,7 +13,6 @@ export const pm2: Arm = {
   note: "`pm2-runtime start`, cluster mode, defaults",
   workers: "processes",
   hasMaster: true,
-  restarts: true,
   commands(options) {
     // A file, because the command line has no delay of restarts.
     const file = join(options.folder, "ecosystem.json");

@@ -12,7 +12,6 @@ export const rollcalls: readonly Arm[] = STRATEGIES.map((strategy) => ({
   note: `\`--listen ${strategy}\` and \`--port\`, defaults`,
   workers: "processes",
   hasMaster: true,
-  restarts: true,
   commands(options) {
     const flags: Record<string, string | number> = {
       workers: options.workers,

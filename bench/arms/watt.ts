@@ -12,7 +12,6 @@ export const watt: Arm = {
   note: "`wattpm start`: metrics off as in its vendor's benchmarks, health checks as by default, management socket on because its reload needs it, log level warn",
   workers: "threads",
   hasMaster: true,
-  restarts: true,
   commands: (options) => [node([inBench(CLI), "start", inBench("app")], options)],
   async reload(pid) {
     await run(process.execPath, [inBench(CLI), "restart", String(pid)]);

@@ -8,11 +8,12 @@ import { type Load, metric } from "./load.ts";
 const CLIENTS = 32;
 const KILL_EVERY_MS = 2_500;
 const REBORN_AFTER_MS = 1_500;
+const HAS_DELAY = new Set(["node:cluster", "pm2-runtime", "rollcall paired", "rollcall per-worker", "rollcall shared"]);
 
 export const crash: Load = {
   name: "crash",
   title: "A worker killed every 2.5 s and reborn after 1.5 s",
-  how: `${CLIENTS} clients, one connection per request, 10 s, against the same undisturbed just before; arms that have no delay of restarts restart in their own time`,
+  how: `${CLIENTS} clients, one connection per request, 10 s, against the same undisturbed just before; arms whose restarts can be delayed so`,
   metrics: [
     metric("answered", "answered/s", 0, true),
     metric("undisturbed", "of undisturbed", 2),
@@ -20,7 +21,7 @@ export const crash: Load = {
     metric("hung", "hung"),
     metric("slowest", "slowest, ms"),
   ],
-  isFor: (arm) => arm.workers === "processes" && arm.restarts,
+  isFor: (arm) => HAS_DELAY.has(arm.name),
   onShared: false,
   async run({ start, seconds, workers }) {
     const service = await start(workers, REBORN_AFTER_MS);

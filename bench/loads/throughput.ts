@@ -3,6 +3,7 @@ import { askOnce, connect } from "../request.ts";
 import { wrk } from "../wrk.ts";
 import { type Load, metric } from "./load.ts";
 
+/** The loads on `/` come first and warm up for the others. */
 const WARM_UP_SECONDS = 1;
 
 const tail = [metric("p50", "p50 ms", 1), metric("p99", "p99 ms", 1, true), metric("max", "max ms", 0)];
@@ -39,10 +40,11 @@ function load(name: string, title: string, how: string, shape: Shape): Load {
     isFor: () => true,
     onShared: true,
     async run({ shared, seconds, problem }) {
+      const { path } = shape;
       const { port } = (await shared()).options;
       const bytesEach = await sizeOf(port, shape);
       const options = { ...shape, port, bytesEach };
-      await wrk({ ...options, seconds: WARM_UP_SECONDS });
+      if (path === "/") await wrk({ ...options, seconds: WARM_UP_SECONDS });
       const { requestsPerSecond, p50Ms, p99Ms, maxMs, problems } = await wrk({ ...options, seconds });
       problems.forEach(problem);
       return { rps: requestsPerSecond, p50: p50Ms, p99: p99Ms, max: maxMs };
