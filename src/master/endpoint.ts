@@ -25,7 +25,8 @@ const REQUEST_MS = 5_000;
  * @throws EADDRINUSE and its like
  */
 export async function openEndpoint(port: number, host: string | null, source: EndpointSource): Promise<Endpoint> {
-  const server = createServer({
+  // Not by `import`: that evaluates all of http's exports, WebSocket among them, which loads undici into the master (30 ms, 7 MiB).
+  const server = process.getBuiltinModule("node:http").createServer({
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
     keepAliveTimeout: REQUEST_MS,

@@ -25,6 +25,9 @@ export type Remark =
 /** What a worker says of the ports that can be held. */
 export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
 
+/** How long the end of a dead child's channel is waited for. */
+const LAST_WORDS_MS = 200;
+
 interface Listeners {
   readonly onEvent: (event: Event) => void;
   readonly onRemark: (remark: Remark) => void;
@@ -60,7 +63,7 @@ export class Children {
       this.#listeners.onRemark({ type: "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
     });
-    child.once("exit", (code, signal) => this.#onExit(life, code, signal));
+    child.once("exit", (code, signal) => afterLastWords(child, () => this.#onExit(life, code, signal)));
     if (child.pid !== undefined) this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
   }
 
@@ -131,6 +134,24 @@ export class Children {
         message satisfies never;
     }
   }
+}
+
+/**
+ * Once what a dead child has said is read: a busy master hears of the death before the reason. Whatever else came at the same time, such as the signal to
+ * the whole group that killed it, comes first as well.
+ */
+function afterLastWords(child: ChildProcess, callback: () => void): void {
+  if (!child.connected) return void setImmediate(callback);
+  let isOver = false;
+  const end = (): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    callback();
+  };
+  // A grandchild that has inherited the channel keeps it open.
+  const timer = setTimeout(end, LAST_WORDS_MS);
+  child.once("disconnect", () => setImmediate(end));
 }
 
 function killTree(pid: number): void {

@@ -74,7 +74,7 @@ describe("TERM", { concurrency: 2 }, () => {
       const service = await startService(t, { app: "stop-boot.mjs", workers: 2, env, flags: ["--stop-timeout", `${STOP_TIMEOUT_MS}ms`] });
       await until("both boot", () => service.output().split("app: boot begins").length === 3);
       const children = childrenOf(service.pid);
-      assert.equal(await service.probe("ready"), 500);
+      await until("the probes answer", async () => (await service.probe("ready").catch(() => 0)) === 500);
       assert.equal(await service.probe("live"), 200);
       service.signal("SIGTERM");
       await endsWith(service, 0);
