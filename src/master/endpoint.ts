@@ -13,9 +13,6 @@ export interface Endpoint {
   close(): void;
 }
 
-// Not by import: an ES module that imports node:http loads, through its exports WebSocket and the like, all of undici (7 MiB, 25 ms).
-const { createServer } = process.getBuiltinModule("node:http");
-
 /** A client that does not send its request in time loses its connection. */
 const REQUEST_MS = 5_000;
 
