@@ -28,8 +28,10 @@ export const crash: Load = {
     const { port } = service.options;
     // The first restart may come at once; from the second on the delay counts.
     let victim = Number([...(await service.workers())][0]?.split(":")[0]);
+    // Before the kill: the successor may be there before the next line.
+    const first = service.processes();
     signal(victim, "SIGKILL");
-    victim = await successorOf(victim, await pidsOf(service), service, workers);
+    victim = await successorOf(first, service, workers);
 
     const before = startClients(port, CLIENTS, 0);
     await sleep(500 * seconds);
@@ -44,9 +46,9 @@ export const crash: Load = {
     const startedAt = performance.now();
     for (let kill = 1; kill <= 3; kill++) {
       await sleep(startedAt + kill * KILL_EVERY_MS - performance.now());
-      const others = (await pidsOf(service)).filter((pid) => pid !== victim);
+      const others = service.processes();
       signal(victim, "SIGKILL");
-      if (kill < 3) victim = await successorOf(victim, others, service, workers, false);
+      if (kill < 3) victim = await successorOf(others, service, workers, false);
     }
     await sleep(startedAt + 4 * KILL_EVERY_MS - performance.now());
     const answered = perSecond(clients.tally, startedAt);
@@ -55,13 +57,9 @@ export const crash: Load = {
   },
 };
 
-async function pidsOf(service: Service): Promise<readonly number[]> {
-  return service.processes();
-}
-
 /** The process that came for it; with `serving`, once all serve again. */
-async function successorOf(victim: number, before: readonly number[], service: Service, workers: number, serving = true): Promise<number> {
-  const known = new Set([...before, victim]);
+async function successorOf(before: readonly number[], service: Service, workers: number, serving = true): Promise<number> {
+  const known = new Set(before);
   const pid = await until("a successor is there", () => service.processes().find((each) => !known.has(each)), 15_000, 50);
   if (serving) await until("all serve again", async () => (await service.workers()).size >= workers, 15_000, 50);
   return pid;
