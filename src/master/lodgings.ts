@@ -72,7 +72,8 @@ export class Lodgings {
     if (!sockets.lodge({ queue, port, host, handle })) return handle.close();
     for (const slot of state().workers) {
       for (const other of slot.lives) {
-        if (other.id !== life && other.queues.includes(queue)) children.tell(other.id, { type: "adopt", queue, port, host }, handle);
+        if (other.id !== life && other.queues.includes(queue))
+          children.tell(other.id, { type: "adopt", queue, port, host, isBusy: true }, handle);
       }
     }
   }

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
 import { readVersion } from "../package/version.ts";
+import { findLife } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { Effect, Event } from "../policy/state.ts";
@@ -92,6 +93,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   function onEvent(event: Event): void {
     if (event.type === "readied" || event.type === "exited") bootSeen();
     loop.feed(nameHolder(event));
+    if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
   }
 

@@ -5,6 +5,15 @@ import type { Fault, Role, Sample } from "../policy/state.ts";
 /** Marks Rollcall's own messages; its number changes when their shape does. */
 export const BRAND = "rollcall/1";
 
+export interface InheritedSocket {
+  readonly queue: number;
+  readonly port: number;
+  readonly host: string | null;
+  readonly fd: number;
+  /** Others accept from it already. */
+  readonly isBusy: boolean;
+}
+
 /** What a child is told of itself, in the environment variable ROLLCALL_CHILD. */
 export interface Assignment {
   readonly role: Role;
@@ -18,7 +27,7 @@ export interface Assignment {
   readonly stopTimeoutMs: number;
   readonly drainIdleMs: number;
   /** Listening sockets of the master's that this worker inherits, by port and queue, as descriptors. */
-  readonly held: readonly { readonly queue: number; readonly port: number; readonly host: string | null; readonly fd: number }[];
+  readonly held: readonly InheritedSocket[];
   /** Names the service in the locks of its ports; null: nothing is held, and listening is as Node's cluster has it. */
   readonly service: string | null;
   /** Agent only: whether an uncaught exception ends it. */
@@ -66,6 +75,8 @@ export interface QueueOrder {
   readonly queue: number;
   readonly port: number;
   readonly host: string | null;
+  /** Others accept from it already. */
+  readonly isBusy: boolean;
 }
 
 /**
@@ -145,7 +156,8 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
     case "adopt":
     case "release": {
       const { type, queue, port, host } = raw;
-      return isCount(queue) && isCount(port) && isHost(host) ? { type, queue, port, host } : null;
+      const isBusy = raw.isBusy === true;
+      return isCount(queue) && isCount(port) && isHost(host) ? { type, queue, port, host, isBusy } : null;
     }
     case "offered":
     case "forget": {

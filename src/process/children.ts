@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/state.ts";
-import type { HeldSocket } from "../sockets/held.ts";
+import type { QueueSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { readOomKills } from "../system/cgroup.ts";
 import { descendantsOf, isSameProcess } from "../system/procfs.ts";
@@ -47,7 +47,7 @@ export class Children {
     this.#listeners = listeners;
   }
 
-  fork(life: number, place: Place, sockets: readonly HeldSocket[]): void {
+  fork(life: number, place: Place, sockets: readonly QueueSocket[]): void {
     let child: ChildProcess;
     try {
       child = launch(this.#plan, place, sockets);

@@ -4,7 +4,7 @@ import cluster from "node:cluster";
 import type { Config } from "../config/config.ts";
 import type { Assignment } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
-import type { HeldSocket } from "../sockets/held.ts";
+import type { QueueSocket } from "../sockets/held.ts";
 
 /** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
 const FIRST_FD = 4;
@@ -35,7 +35,7 @@ export interface Place {
  * Starts one child.
  * @throws what the system says when no process can be made at once; a later failure arrives as the child's "error" event
  */
-export function launch(plan: LaunchPlan, place: Place, sockets: readonly HeldSocket[]): ChildProcess {
+export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): ChildProcess {
   const { config } = plan;
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
   const execArgv = nodeFlags(plan, place);
@@ -68,7 +68,7 @@ function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
   ];
 }
 
-function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets: readonly HeldSocket[]): NodeJS.ProcessEnv {
+function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
   const [port] = config.ports;
   const assignment: Assignment = {
     role: place.role,
@@ -80,7 +80,7 @@ function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets
     stopTimeoutMs: config.stopTimeoutMs,
     drainIdleMs: config.drainIdleMs,
     service: place.role === "worker" ? service : null,
-    held: sockets.map(({ queue, port, host }, index) => ({ queue, port, host, fd: FIRST_FD + index })),
+    held: sockets.map(({ queue, port, host, isBusy }, index) => ({ queue, port, host, isBusy, fd: FIRST_FD + index })),
     survivesUncaught: config.agentUncaught === "survive",
   };
   return {

@@ -19,6 +19,8 @@ interface Waiting {
   readonly queue: number;
   readonly port: number;
   readonly host: string | null;
+  /** Others accept from it already. */
+  readonly isBusy: boolean;
   open(): TcpHandle;
 }
 
@@ -47,7 +49,7 @@ export class HeldListening {
   constructor(assignment: Assignment, channel: Channel) {
     this.#assignment = assignment;
     this.#channel = channel;
-    this.#waiting = assignment.held.map(({ queue, port, host, fd }) => ({ queue, port, host, open: () => openHandle(fd) }));
+    this.#waiting = assignment.held.map(({ fd, ...socket }) => ({ ...socket, open: () => openHandle(fd) }));
     channel.onListen((order, handle) => this.#obey(order, handle as TcpHandle | undefined));
     if (assignment.service === null) return;
     diagnostics.subscribe("tracing:net.server.listen:asyncStart", (message) => {
@@ -87,12 +89,12 @@ export class HeldListening {
   /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */
   #adopt(order: QueueOrder, handle: TcpHandle | undefined): void {
     if (handle === undefined) return;
-    const { queue, port, host } = order;
+    const { queue, port, host, isBusy } = order;
     const listening = this.#listening.get(keyOf(port, host));
     if (listening?.group.isOpen === true) listening.group.add(queue, handle);
     // A server that still looks open is one that drains: it takes nothing more.
     else if (listening?.server.listening === true) handle.close();
-    else this.#waiting.push({ queue, port, host, open: () => handle });
+    else this.#waiting.push({ queue, port, host, isBusy, open: () => handle });
   }
 
   #release({ queue, port, host }: QueueOrder): void {
@@ -125,12 +127,15 @@ export class HeldListening {
     const target = targetOf(options);
     if (target === null) return;
     const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
-    // A second server on the address is the app's mistake, and Node says so.
-    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return;
+    // A second server on the address is the app's mistake. Left to it, Node's cluster says so once, and fails an assertion the next time.
+    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return this.#handIn(server, options, target, refusing());
     const past = beside.find(({ host }) => accepts(target, host));
-    if (this.#ended) return handIn(options, new HandleGroup({ name: nameOf(target) }));
+    if (this.#ended) return this.#handIn(server, options, target, new HandleGroup({ name: nameOf(target) }));
     const group = past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
-    if (group === null) return;
+    if (group !== null) this.#handIn(server, options, target, group);
+  }
+
+  #handIn(server: Server, options: ListenOptions, target: Target, group: HandleGroup): void {
     this.#targets.set(server, target);
     handIn(options, group);
     // With a handle, Node looks at no signal.
@@ -146,7 +151,7 @@ export class HeldListening {
     const waiting = this.#take(port, host);
     const queues = waiting.map(({ queue }) => queue);
     const own = this.#isShort(port, queues) ? this.#bind(port, host) : null;
-    if (own === "taken") return new HandleGroup({ refusal: ADDRESS_IN_USE });
+    if (own === "taken") return refusing();
     if (own === null && waiting.length === 0) return null;
     const group = new HandleGroup({
       backlog,
@@ -156,7 +161,7 @@ export class HeldListening {
       },
       closed: () => this.#channel.send({ type: "shut", port, host }),
     });
-    for (const each of waiting) group.add(each.queue, each.open());
+    for (const each of waiting) group.add(each.queue, each.open(), each.isBusy);
     if (own !== null) group.add(slot, own.handle);
     this.#listening.set(keyOf(port, host), { server, port, group, host });
     return group;
@@ -165,7 +170,7 @@ export class HeldListening {
   /** The app closed the port and listens again: what it had is asked for once more, and comes over the channel. */
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
     const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
-    for (const each of this.#take(port, host)) group.add(each.queue, each.open());
+    for (const each of this.#take(port, host)) group.add(each.queue, each.open(), each.isBusy);
     this.#listening.set(keyOf(port, host), { server, port, group, host });
     this.#channel.send({ type: "reopened", port, host });
     return group;
@@ -217,6 +222,11 @@ export class HeldListening {
     error.port = target.port;
     error.message += ` ${error.address}:${target.port}`;
   }
+}
+
+/** In the place of handles that there are not: listen() fails with EADDRINUSE. */
+function refusing(): HandleGroup {
+  return new HandleGroup({ refusal: ADDRESS_IN_USE });
 }
 
 function keyOf(port: number, host: string | null): string {

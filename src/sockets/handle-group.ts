@@ -7,6 +7,7 @@ const BACKLOG = 511;
 
 export class HandleGroup {
   readonly #handles: Map<number, TcpHandle> = new Map();
+  readonly #busy: Set<number> = new Set();
   readonly #listened: (errno: number) => void;
   readonly #closed: () => void;
   readonly #refusal: number;
@@ -44,9 +45,14 @@ export class HandleGroup {
     return this.#handles;
   }
 
-  /** One queue more. Whatever cannot be taken is closed. */
-  add(queue: number, handle: TcpHandle): void {
+  /**
+   * One queue more. Whatever cannot be taken is closed.
+   * @param isBusy others accept from it already: a server that is only opened to see whether the port is free must not take their connections, so
+   * accepting begins a turn of the event loop after listen()
+   */
+  add(queue: number, handle: TcpHandle, isBusy = false): void {
     if (this.#state === "closed" || this.#handles.has(queue)) return handle.close();
+    if (isBusy) this.#busy.add(queue);
     if (this.#handles.size === 0) {
       this.#name = {};
       handle.getsockname(this.#name);
@@ -64,8 +70,11 @@ export class HandleGroup {
   listen(backlog: number): number {
     this.#backlog ??= backlog;
     let errno = this.#refusal;
-    for (const handle of this.#handles.values()) if (errno === 0) errno = this.#attach(handle);
-    if (errno === 0) this.#state = "open";
+    for (const [queue, handle] of this.#handles) if (errno === 0 && !this.#busy.has(queue)) errno = this.#attach(handle);
+    if (errno === 0) {
+      this.#state = "open";
+      for (const queue of this.#busy) setImmediate(() => this.#attachLate(queue));
+    }
     this.#listened(errno);
     return errno;
   }
@@ -107,6 +116,11 @@ export class HandleGroup {
 
   hasRef(): boolean {
     return [...this.#handles.values()].some((handle) => handle.hasRef());
+  }
+
+  #attachLate(queue: number): void {
+    const handle = this.#handles.get(queue);
+    if (handle !== undefined && this.#attach(handle) !== 0) this.remove(queue);
   }
 
   #attach(handle: TcpHandle): number {

@@ -9,11 +9,15 @@ export interface HeldSocket {
   readonly handle: TcpHandle;
 }
 
+/** A held socket, and whether a worker has accepted from it. */
+export type QueueSocket = HeldSocket & { readonly isBusy: boolean };
+
 export class HeldSockets {
   readonly #ports: readonly number[];
   readonly #host: string | null;
   readonly #perSlot: boolean;
   #sockets: HeldSocket[] = [];
+  readonly #busy: WeakSet<HeldSocket> = new WeakSet();
   readonly #locks: TcpHandle[] = [];
 
   /** @param perSlot false: a declared port has one socket for all */
@@ -39,8 +43,10 @@ export class HeldSockets {
   /** Holds a socket that a worker bound and lodged. @returns false when that queue of the port is held already */
   lodge(socket: HeldSocket): boolean {
     const isHeld = this.#sockets.some((each) => each.queue === socket.queue && each.port === socket.port && each.host === socket.host);
-    if (!isHeld) this.#sockets.push(socket);
-    return !isHeld;
+    if (isHeld) return false;
+    this.#sockets.push(socket);
+    this.#busy.add(socket);
+    return true;
   }
 
   /**
@@ -65,8 +71,14 @@ export class HeldSockets {
   }
 
   /** The sockets of some queues, in the order of the queues. */
-  of(queues: readonly number[]): readonly HeldSocket[] {
-    return queues.flatMap((queue) => this.#sockets.filter((socket) => socket.queue === queue));
+  of(queues: readonly number[]): readonly QueueSocket[] {
+    const found = queues.flatMap((queue) => this.#sockets.filter((socket) => socket.queue === queue));
+    return found.map((socket) => ({ ...socket, isBusy: this.#busy.has(socket) }));
+  }
+
+  /** A worker with these queues is ready: it accepts from them. */
+  noteBusy(queues: readonly number[]): void {
+    for (const socket of this.#sockets) if (queues.includes(socket.queue)) this.#busy.add(socket);
   }
 
   #isDeclared({ port, host }: HeldSocket): boolean {

@@ -51,7 +51,7 @@ export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
   return {
     said,
     end: () => held.end(),
-    order: (type, queue, port, handle, host = null) => onListen({ type, queue, port, host }, handle),
+    order: (type, queue, port, handle, host = null) => onListen({ type, queue, port, host, isBusy: false }, handle),
     tell: (type, port, host = null) => onListen({ type, port, host }, undefined),
   };
 }

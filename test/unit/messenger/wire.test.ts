@@ -229,7 +229,7 @@ describe("openFromMaster", () => {
 describe("openFromMaster, of ports", () => {
   it("accepts orders for queues and for ports, and nothing that is not exactly one", () => {
     for (const type of ["adopt", "release"] as const) {
-      const order = { type, queue: 2, port: 3_000, host: null } as const;
+      const order = { type, queue: 2, port: 3_000, host: null, isBusy: type === "adopt" } as const;
       assert.deepEqual(openFromMaster(seal(order)), order);
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, queue: -1 }), null);
     }

@@ -1,0 +1,41 @@
+// A queue that others accept from already: a server that is opened only to see whether the port is free takes no connection of theirs.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net, { type AddressInfo, type Server } from "node:net";
+import { type TestContext, test } from "node:test";
+import { HandleGroup } from "../../../src/sockets/handle-group.ts";
+import { bindHandle, handIn, type TcpHandle } from "../../../src/sockets/internals.ts";
+
+const skip = process.platform === "win32" && "SO_REUSEPORT";
+
+function open(t: TestContext): { readonly server: Server; readonly handle: TcpHandle } {
+  const handle = bindHandle("127.0.0.1", 0) as TcpHandle;
+  const group = new HandleGroup();
+  group.add(0, handle, true);
+  const server = net.createServer((socket) => socket.end("served"));
+  t.after(() => server.close());
+  const options = { port: 1 };
+  handIn(options, group);
+  server.listen(options);
+  return { server, handle };
+}
+
+test("is not accepted from by a server that closes as soon as it listens", { skip }, async (t) => {
+  const { server, handle } = open(t);
+  assert.equal(server.listening, true);
+  await once(server, "listening");
+  assert.equal(handle.onconnection, undefined);
+  server.close();
+  await once(server, "close");
+  assert.equal(handle.onconnection, undefined);
+});
+
+test("is accepted from by one that stays", { skip }, async (t) => {
+  const { server } = open(t);
+  const { port } = server.address() as AddressInfo;
+  await once(server, "listening");
+  await new Promise((resolve) => setImmediate(resolve));
+  const client = net.connect(port, "127.0.0.1");
+  const [data] = (await once(client, "data")) as [Buffer];
+  assert.equal(String(data), "served");
+});
