@@ -1,5 +1,7 @@
 // One request to a running service and what it answers, line by line. Runs in the CLI.
+
 import { once } from "node:events";
+import { lstatSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type Answer, encode, parseAnswer, type Request } from "../messenger/control.ts";
 
@@ -42,6 +44,8 @@ async function* linesOf(socket: Socket): AsyncGenerator<string> {
 
 function describe({ code, message }: NodeJS.ErrnoException, path: string): string {
   if (code === "ENOENT") return `there is no control socket at ${path}: is the service running, and was it started with --control ${path}?`;
+  if (code === "ECONNREFUSED" && lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true)
+    return `${path} is no socket: expected the control socket of a running service`;
   if (code === "ECONNREFUSED") return `nobody listens at ${path}: its service has ended`;
   if (code === "EACCES" || code === "EPERM") return `${path} is another user's: run this as the user of the service, or as root`;
   return `cannot connect to ${path}: ${message}`;

@@ -55,6 +55,7 @@ function scaleRequest({ operand }: ClientArguments): Request | string {
   const match = /^([+-]?)(\d{1,4})$/.exec(operand ?? "");
   if (match === null) return `scale: expected a number of workers, such as 4, +1 or -1; got "${operand}"`;
   const [, sign, digits] = match;
+  if (sign === "" && Number(digits) === 0) return "scale: at least one worker stays; rollcall stop ends the service";
   return { command: "scale", workers: Number(digits) * (sign === "-" ? -1 : 1), change: sign !== "" };
 }
 

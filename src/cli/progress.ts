@@ -40,7 +40,7 @@ const DONE: Readonly<Record<Extract<Answer, { event: "done" }>["command"], strin
 };
 
 function describeAcceptance({ command, generation, queued, workers }: Extract<Answer, { event: "accepted" }>): string | null {
-  if (command === "reload") return `reload: generation ${generation}${queued === true ? ", queued behind the running reload" : ""}`;
+  if (command === "reload") return `reload: generation ${generation}${queued === true ? ", queued behind what is running" : ""}`;
   if (command === "scale") return `scale: to ${workers} ${workers === 1 ? "worker" : "workers"}`;
   return command === "restart" || command === "stop" ? `${command}: under way` : null;
 }

@@ -37,12 +37,20 @@ export class Desk {
   }
 
   /**
-   * Opens everything. Null when the desk was closed meanwhile.
-   * @throws ClusterError ERR_PORT_CONFLICT (exit 7) for a port that was taken after it was checked, ERR_CONFIG (exit 2) for a control socket's path
+   * Opens what was asked for by a path that may turn out wrong: before anything is forked.
+   * @throws ClusterError ERR_CONFIG (exit 2) for a control socket's path
+   */
+  async openEarly(): Promise<void> {
+    if (this.#source.config.control !== null) await this.#openControl();
+  }
+
+  /**
+   * Opens everything else. Null when the desk was closed meanwhile.
+   * @throws ClusterError ERR_PORT_CONFLICT (exit 7) for a port that was taken after it was checked
    */
   async open(): Promise<DeskPorts | null> {
     const { config } = this.#source;
-    await this.#openControl();
+    if (config.control === null) await this.#openControl();
     if (this.#isClosed) return this.#closeAll();
     // An orchestrator asks for the probes before it asks for metrics.
     const { openProbes } = await import("./probes.ts");

@@ -1,5 +1,6 @@
 // Ports that nobody declared: workers bind them and lodge their sockets here, the neighbours and all successors accept from these as well, and a port
 // that the app has left is given up. Runs in the master.
+import type { Line } from "../log.ts";
 import { findLife, isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Children, PortMessage } from "../process/children.ts";
@@ -15,6 +16,7 @@ interface Parts {
   readonly children: Pick<Children, "tell">;
   readonly world: Pick<World, "startTimer">;
   state(): State;
+  write(line: Line): void;
 }
 
 interface Place {
@@ -113,9 +115,10 @@ export class Lodgings {
    * moment keeps what it has, and lodges it again.
    */
   #giveUp(lodging: Lodging): void {
-    const { sockets, children, state } = this.#parts;
+    const { sockets, children, state, write } = this.#parts;
     const { port, host } = lodging;
     this.#lodgings.delete(keyOf(lodging));
+    write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
     sockets.giveUp(port, host);
     for (const slot of state().workers) for (const { id } of slot.lives) children.tell(id, { type: "forget", port, host });
   }

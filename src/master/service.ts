@@ -56,7 +56,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled: (state) => desk.settled(state) });
-  const lodgings = new Lodgings({ sockets, children, world, state: () => loop.state });
+  const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const { hasAgent } = plan.settings;
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write },
@@ -78,6 +78,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       return true;
     },
   });
+  await desk.openEarly();
   for (const line of firstScreen({ plan, version, configFile })) write(line);
   if (warning !== null) write({ level: "warn", fields: {}, message: warning });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));

@@ -29,8 +29,8 @@ export function refusal(order: Order, state: State): string | null {
   if (state.stop !== null) return "the service is stopping";
   if (order.kind === "maintain") return null;
   if (order.kind === "scale") return order.workers < 1 ? "at least one worker stays" : null;
-  if (state.phase !== "running") return "the service is still starting";
   if (order.kind === "reload") return order.agent && state.agent === null ? "the service has no agent" : null;
+  if (state.phase !== "running") return "the service is still starting";
   if (order.role === "agent") return state.agent === null ? "the service has no agent" : null;
   if (order.slot < state.workersTarget) return null;
   return `there is no worker ${order.slot}; expected one from 0 to ${state.workersTarget - 1}`;
@@ -40,7 +40,7 @@ export function refusal(order: Order, state: State): string | null {
 export function pursue(order: Order, before: State): Pursuit {
   switch (order.kind) {
     case "reload":
-      return { kind: "reload", generation: before.generation + 1, queued: before.rollout !== null };
+      return { kind: "reload", generation: before.generation + 1, queued: before.rollout !== null || before.phase !== "running" };
     case "scale":
       return { kind: "scale", workers: order.workers, before: before.workersTarget, since: before.nextLife };
     case "restart":
@@ -88,7 +88,9 @@ function judgeWork(pursuit: Exclude<Pursuit, { kind: "stop" | "maintain" }>, pre
       if (slot === null) return { type: "failed", why: `worker ${pursuit.slot} was scaled away` };
       const isNew = slot.lives.every((life) => life.id >= pursuit.since);
       if (isNew && readyLife(slot) !== null) return DONE;
-      return failedToBoot(slot, previous, state, pursuit.since) ? { type: "failed", why: "the new process failed" } : PENDING;
+      return failedToBoot(slot, previous, state, pursuit.since)
+        ? { type: "failed", why: "the new process failed; the service goes on trying" }
+        : PENDING;
     }
     default:
       return pursuit satisfies never;

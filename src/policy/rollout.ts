@@ -10,7 +10,11 @@ import { called, log, naming, type Turn, tally } from "./turn.ts";
 export function beginReload(turn: Turn, withAgent: boolean): void {
   const { state } = turn;
   if (state.stop !== null) return;
-  if (state.phase !== "running") return log(turn, "warn", "reload ignored: the service is still starting");
+  if (state.phase !== "running") {
+    if (state.earlyReload === null) log(turn, "info", "reload queued: it begins when the service has started");
+    turn.state = { ...state, earlyReload: { agent: withAgent || (state.earlyReload?.agent ?? false) } };
+    return;
+  }
   if (state.rollout !== null) {
     const { generation, queued } = state.rollout;
     if (queued === null) log(turn, "info", "reload queued behind the running one", { generation });
@@ -23,6 +27,14 @@ export function beginReload(turn: Turn, withAgent: boolean): void {
   log(turn, "info", `reload: generation ${generation}`, { generation });
   dropSuccessors(turn, (life) => life.generation < generation);
   replaceAgent(turn);
+}
+
+/** What was asked for during the start: the code may have changed since the first children were forked. */
+export function beginEarlyReload(turn: Turn): void {
+  const { earlyReload, phase } = turn.state;
+  if (earlyReload === null || phase !== "running") return;
+  turn.state = { ...turn.state, earlyReload: null };
+  beginReload(turn, earlyReload.agent);
 }
 
 /** Moves the rollout on: from the agent to the workers, and to its end when every slot runs the new generation. */

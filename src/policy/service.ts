@@ -4,7 +4,7 @@ import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulte
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
-import { abortRollout, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
+import { abortRollout, beginEarlyReload, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Event, Life, Moment, Order, Settings, Signal, Slot, State, Step } from "./state.ts";
 import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
@@ -33,6 +33,7 @@ export function initialState(settings: Settings, now: number): State {
     retired: [],
     rollCall: { nextAt: null, lastAt: now, strikes: 0, raisedAt: null, absentSince: now, absentMs: 0 },
     rollout: null,
+    earlyReload: null,
     lastRollout: null,
     maintenance: false,
     stop: null,
@@ -46,7 +47,10 @@ export function step(state: State, event: Event, moment: Moment): Step {
   const before = turn.state.phase;
   reconcile(turn);
   // The last worker's readiness ends the boot: only then is there something to call the roll of, and room for scale and reload.
-  if (before !== turn.state.phase) reconcile(turn);
+  if (before !== turn.state.phase) {
+    beginEarlyReload(turn);
+    reconcile(turn);
+  }
   if (turn.state.phase === "running" && turn.state.rollCall.nextAt === null) startRollCall(turn);
   noteDown(turn);
   noteAbsence(turn);

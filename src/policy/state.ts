@@ -195,6 +195,8 @@ export interface State {
   readonly retired: readonly Slot[];
   readonly rollCall: RollCall;
   readonly rollout: Rollout | null;
+  /** A reload that was asked for while the service starts; it begins when the start is over. */
+  readonly earlyReload: { readonly agent: boolean } | null;
   readonly lastRollout: RolloutOutcome | null;
   /** Readiness is false on purpose, until it is taken back. */
   readonly maintenance: boolean;

@@ -59,7 +59,7 @@ test("exits 1 when the new worker fails, with its reason, and the old one serves
   writeFileSync(service.app, 'throw new Error("bad code");\n');
   const { code, stderr } = await runRollcall(t, ["restart", "1", "--control", service.control]);
   assert.equal(code, 1);
-  assert.match(stderr, /restart failed: the new process failed: .*bad code/);
+  assert.match(stderr, /restart failed: the new process failed; the service goes on trying: .*bad code/);
   assert.deepEqual(await service.workerPids(), before);
 });
 

@@ -9,7 +9,7 @@ const OLD = { ...OF_WORKER, pid: 12, generation: 1 } as const;
 
 const SAID: readonly (readonly [Answer, string | null])[] = [
   [{ event: "accepted", command: "reload", pid: 1, generation: 2, queued: false }, "reload: generation 2"],
-  [{ event: "accepted", command: "reload", pid: 1, generation: 3, queued: true }, "reload: generation 3, queued behind the running reload"],
+  [{ event: "accepted", command: "reload", pid: 1, generation: 3, queued: true }, "reload: generation 3, queued behind what is running"],
   [{ event: "accepted", command: "scale", pid: 1, workers: 1 }, "scale: to 1 worker"],
   [{ event: "accepted", command: "drain", pid: 1 }, null],
   [{ ...OF_WORKER, happened: { type: "started" } }, "worker 0: pid 31 generation 2 starting"],

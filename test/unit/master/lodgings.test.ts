@@ -32,6 +32,7 @@ async function lay(t: TestContext, declared: readonly number[] = []): Promise<Gr
   const timers = new Set<() => void>();
   const lodgings = new Lodgings({
     sockets,
+    write() {},
     children: { tell: (life: number, { type }: MasterToChild) => void told.push(`${life} ${type}`) },
     world: {
       startTimer(_ms, callback) {

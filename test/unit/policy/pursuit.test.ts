@@ -62,7 +62,8 @@ describe("a reload", () => {
   });
 
   it("is refused while the service starts or stops, and for an agent that there is not", () => {
-    assert.equal(refusal(RELOAD, new Story().start().state), "the service is still starting");
+    assert.equal(refusal({ kind: "restart", role: "worker", slot: 0 }, new Story().start().state), "the service is still starting");
+    assert.equal(refusal(RELOAD, new Story().start().state), null, "it waits for the end of the start");
     assert.equal(refusal(RELOAD, new Story().boot().signal("SIGTERM").state), "the service is stopping");
     assert.equal(refusal({ kind: "reload", agent: true }, new Story({ hasAgent: false }).boot().state), "the service has no agent");
     assert.equal(refusal(RELOAD, new Story().boot().state), null);
@@ -130,7 +131,7 @@ describe("a restart", () => {
     const { story, pursuit } = replaced();
     const last = story.state;
     story.exit(4);
-    assert.deepEqual(judge(pursuit, last, story.state), { type: "failed", why: "the new process failed" });
+    assert.deepEqual(judge(pursuit, last, story.state), { type: "failed", why: "the new process failed; the service goes on trying" });
   });
 
   it("takes a successor that is already starting for the new process", () => {

@@ -107,10 +107,13 @@ describe("a reload", () => {
     assert.deepEqual(results(story), ["success", "success"]);
   });
 
-  it("is ignored while the service is starting", () => {
-    const story = new Story({}, GOOD).start().signal("SIGHUP").pass(5_000);
-    assert.equal(story.picture, "agent ready, 0 ready, 1 ready");
-    assert.ok(story.logged(/reload ignored/));
+  it("waits for the end of the start, once however often it was asked for", () => {
+    const story = new Story({}, GOOD).start().signal("SIGHUP").signal("SIGHUP").pass(50);
+    assert.ok(story.logged(/reload queued: it begins when the service has started/));
+    assert.equal(story.picture, "agent starting");
+    story.pass(5_000);
+    assert.equal(story.picture, "agent ready, 0 ready#2, 1 ready#2");
+    assert.deepEqual(results(story), ["success"]);
   });
 });
 

@@ -24,10 +24,10 @@ test("is not accepted from by a server that closes as soon as it listens", { ski
   const { server, handle } = open(t);
   assert.equal(server.listening, true);
   await once(server, "listening");
-  assert.equal(handle.onconnection, undefined);
+  assert.notEqual(typeof handle.onconnection, "function");
   server.close();
   await once(server, "close");
-  assert.equal(handle.onconnection, undefined);
+  assert.notEqual(typeof handle.onconnection, "function");
 });
 
 test("is accepted from by one that stays", { skip }, async (t) => {
