@@ -35,7 +35,7 @@ export function machine(): Results["machine"] {
     cpu: os.cpus()[0]?.model.trim() ?? "unknown",
     cpus: String(os.availableParallelism()),
     memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
-    kernel: `${os.type()} ${os.release()}`,
+    kernel: `${os.type()} ${os.release().split("-")[0]}`,
     node: process.version,
   };
 }

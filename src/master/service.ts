@@ -24,7 +24,7 @@ import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
 
 /** How long the log and the desk wait at most for the first child. */
-const DESK_AFTER_MS = 100;
+const DESK_AFTER_MS = 200;
 
 export interface ServiceInput {
   readonly config: Config;

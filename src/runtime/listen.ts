@@ -43,6 +43,8 @@ export class HeldListening {
   readonly #channel: Channel;
   readonly #listening: Map<string, Listening> = new Map();
   readonly #targets: WeakMap<Server, Target> = new WeakMap();
+  /** How many answers to `reopened` are due, by place. */
+  readonly #asked: Map<string, number> = new Map();
   #waiting: Waiting[];
   #ended = false;
 
@@ -104,7 +106,12 @@ export class HeldListening {
 
   /** All that the master has for a server that was opened again has come. Where that is not enough, it is as for a first one. */
   #complete({ port, host }: PortOrder): void {
-    const listening = this.#listening.get(keyOf(port, host));
+    const key = keyOf(port, host);
+    const asked = Math.max(0, (this.#asked.get(key) ?? 0) - 1);
+    this.#asked.set(key, asked);
+    // The answer to an earlier opening: what it brought went with that one, and the rest is still to come.
+    if (asked > 0) return;
+    const listening = this.#listening.get(key);
     if (listening?.group.isOpen !== true || !this.#isShort(port, [...listening.group.queues.keys()])) return;
     const own = this.#bind(port, host);
     if (own !== "taken" && own !== null) {
@@ -171,7 +178,9 @@ export class HeldListening {
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
     const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
     for (const each of this.#take(port, host)) group.add(each.queue, each.open(), each.isBusy);
-    this.#listening.set(keyOf(port, host), { server, port, group, host });
+    const key = keyOf(port, host);
+    this.#listening.set(key, { server, port, group, host });
+    this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
     this.#channel.send({ type: "reopened", port, host });
     return group;
   }

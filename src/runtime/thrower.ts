@@ -1,5 +1,5 @@
 // After an uncaught exception: the request that threw will never be answered, so its client is told now instead of waiting for the deadline. Which
-// request it was is told by the async ids that Node keeps anyway: no request pays for it. (AsyncLocalStorage would know more often, at 2 to 12 % of the
+// request it was is told by the async ids that Node keeps anyway: no request pays for it. (AsyncLocalStorage would know more often, at several percent of the
 // CPU time of every small request.) Runs in a worker.
 import { executionAsyncId, triggerAsyncId } from "node:async_hooks";
 import type { ServerResponse } from "node:http";

@@ -117,6 +117,23 @@ test("closed and opened again, it asks the master for its queues and has them al
   await until("all are accepted", async () => (await connections(server)) === CONNECTIONS);
 });
 
+test("closed and opened again twice: the end of the first answer is not taken for that of the second", async (t) => {
+  const { port, server } = await serve(t, worker);
+  for (let times = 0; times < 2; times++) {
+    server.close();
+    await once(server, "close");
+    server.listen(port);
+    await listening(server);
+  }
+  const before = said.length;
+  worker.tell("offered", port);
+  assert.deepEqual(said.slice(before), [], "a socket of its own would stand in the way of the one that is to come");
+  for (let queue = 0; queue < QUEUES; queue++) order("adopt", queue, port, bindQueue(t, port));
+  worker.tell("offered", port);
+  await connect(t, port, CONNECTIONS);
+  await until("all are accepted", async () => (await connections(server)) === CONNECTIONS);
+});
+
 test("says when it listens with what it has, and when no longer", async (t) => {
   const port = await holdPort(t, worker);
   const before = said.length;
