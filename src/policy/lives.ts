@@ -14,7 +14,8 @@ export function onForked(turn: Turn, id: number, pid: number): void {
 
 export function onReadied(turn: Turn, id: number): void {
   const found = findLife(turn.state, id);
-  if (found?.life.state !== "starting") return;
+  // The word of a fault overtakes what was said before it: who has one will not serve.
+  if (found?.life.state !== "starting" || found.life.fault !== null) return;
   const { slot, life } = found;
   const bootSeconds = (turn.now - life.forkedAt) / 1_000;
   const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false, renewal: null };

@@ -1,7 +1,9 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../messenger/wire.ts";
-import { sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
+import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
+
+const LOOK_MS = 5;
 
 export class Channel {
   #onDrain: (order: DrainOrder) => void = () => {};
@@ -41,6 +43,14 @@ export class Channel {
   /** Sends what must be out before the process ends, in a moment. */
   sendNow(message: ChildToMaster): void {
     sendPastHandles(() => this.send(message));
+  }
+
+  /**
+   * Resolves when the master has taken what handles were sent. If this process ended before, the master would take the last one and hear nothing of what was
+   * said after it: libuv finds the end of the channel there.
+   */
+  async handlesTaken(): Promise<void> {
+    while (process.connected && isHandleInFlight()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
   /** Lets the process end by itself when nothing else keeps it. */

@@ -107,6 +107,7 @@ export class Drain {
     this.#hooksEnded = outcome === "ended";
     // What outlasts its share of the budget goes on beside the hooks, to the deadline.
     if (!this.#isQuiet()) await new Promise<void>((resolve) => (this.#quiet = resolve));
+    await channel.handlesTaken();
     if (outcome === "ended") this.#end();
     // From here on the process ends when the app says so or has nothing left to do; the deadline stands behind it.
     process.once("beforeExit", () => this.#end());

@@ -100,6 +100,11 @@ export function attachHandle(first: object, more: TcpHandle, backlog: number): n
   return more.listen(backlog);
 }
 
+/** Whether a handle that this process has sent is still to be taken by the other side. */
+export function isHandleInFlight(): boolean {
+  return (process as unknown as { _handleQueue?: unknown })._handleQueue != null;
+}
+
 /** Sends at once what Node would keep back for as long as a handle that was sent before waits to be acknowledged. */
 export function sendPastHandles(send: () => void): void {
   const sender = process as unknown as { _handleQueue?: unknown };

@@ -37,6 +37,14 @@ function withoutLives(state: State): unknown {
 }
 
 describe("late facts", () => {
+  it("of readiness that a fault has overtaken are not believed: the start has failed, for the fault's reason", () => {
+    const story = new Story({ hasAgent: false, workerCount: 1 }).start();
+    story.fault(1, { code: "EADDRINUSE", port: 80 });
+    story.feed({ type: "readied", life: 1 });
+    story.exit(1, 1);
+    assert.equal(story.exitCode, 7);
+  });
+
   it("about a life that never was, or has ended, change nothing", () => {
     for (const state of ["starting", "ready", "draining", "killing"] as const) {
       const { story } = withLife(state);
