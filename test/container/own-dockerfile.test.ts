@@ -109,7 +109,7 @@ async function pack(into: string): Promise<void> {
   const copy = mkdtempSync(join(tmpdir(), "rollcall-pack-"));
   try {
     for (const name of readdirSync(ROOT)) {
-      if (/^(src|package\.json|tsconfig.*\.json|[A-Z]+(\.md)?)$/.test(name))
+      if (/^(src|scripts|package\.json|tsconfig.*\.json|[A-Z]+(\.md)?)$/.test(name))
         cpSync(join(ROOT, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
