@@ -6,6 +6,7 @@ import { pursue, refusal } from "../policy/pursuit.ts";
 import type { LogLevel, Order, State } from "../policy/state.ts";
 import { openAt, openSomewhere } from "./control-socket.ts";
 import { Watch } from "./control-watch.ts";
+import { Lingering } from "./linger.ts";
 
 export interface ControlSource {
   state(): State;
@@ -29,6 +30,8 @@ export interface Control {
 const MOST_CLIENTS = 64;
 /** A client that has not sent its request by then loses its connection. */
 const REQUEST_MS = 5_000;
+/** What a client may still send when it has had its answer: it is read and dropped, for as long as its request might have taken, by as many clients again. */
+const LINGER = { ms: REQUEST_MS, most: MOST_CLIENTS };
 /** What may wait for a client that does not read; with more it loses its connection. */
 const MOST_UNREAD_BYTES = 256 * 1024;
 const NEWLINE = 10;
@@ -39,6 +42,7 @@ const NEWLINE = 10;
  */
 export async function openControl(path: string | null, source: ControlSource): Promise<Control> {
   const clients = new Map<Socket, Watch | null>();
+  const lingering = new Lingering(LINGER);
   let hasComplained = false;
   const server = createServer({ allowHalfOpen: true }, welcome);
   const opened = path === null ? await openSomewhere(server, process.env) : await openAt(path, server);
@@ -129,9 +133,19 @@ export async function openControl(path: string | null, source: ControlSource): P
 
   function follow(client: Socket, watch: Watch, state: State): void {
     say(client, ...watch.settled(state, source.now()));
-    if (!watch.isOver) return;
-    clients.set(client, null);
+    if (watch.isOver) close(client);
+  }
+
+  /** A last word. */
+  function dismiss(client: Socket, last: Answer): void {
+    say(client, last);
     close(client);
+  }
+
+  /** It has its answer: its place is free, and what it still sends is dropped. */
+  function close(client: Socket): void {
+    clients.delete(client);
+    lingering.close(client);
   }
 }
 
@@ -145,17 +159,4 @@ function say(client: Socket, ...answers: readonly Answer[]): void {
   if (answers.length === 0 || !client.writable) return;
   client.write(answers.map(encode).join(""));
   if (client.writableLength > MOST_UNREAD_BYTES) client.destroy();
-}
-
-/** A last word. */
-function dismiss(client: Socket, last: Answer): void {
-  say(client, last);
-  close(client);
-}
-
-/** What it sends from now on is not even read; one that does not take its answer in time loses it. */
-function close(client: Socket): void {
-  client.removeAllListeners("data").pause();
-  client.removeAllListeners("timeout").setTimeout(REQUEST_MS, () => client.destroy());
-  client.destroySoon();
 }

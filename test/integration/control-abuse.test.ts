@@ -84,6 +84,33 @@ test("answers junk with a line that says what was expected, and closes", async (
   await isUnharmed(t, service);
 });
 
+test("tells a client why, though that is still writing when it is told", async (t) => {
+  const service = await start(t);
+  const block = Buffer.alloc(MIB, "x");
+  for (let round = 0; round < 30; round++) {
+    const client = openClient(t, service.control);
+    for (let index = 0; index < 8; index++) client.socket.write(block);
+    await client.closed;
+    assert.match(JSON.stringify(client.answers()), /^\[\{[^{]*expected a line of at most 65536 bytes"\}\]$/, `round ${round}`);
+  }
+  await isUnharmed(t, service);
+});
+
+test("cuts off a client that has had its answer and goes on writing for ever", async (t) => {
+  const service = await start(t);
+  // One that does not end its own side when the other one has ended.
+  const socket = connect({ path: service.control, allowHalfOpen: true }).on("error", () => {});
+  t.after(() => socket.destroy());
+  let received = "";
+  socket.setEncoding("utf8").on("data", (chunk: string) => (received += chunk));
+  const more = (): void => void (socket.destroyed || socket.write("junk\n".repeat(200), () => setImmediate(more)));
+  more();
+  await until("it has its answer", () => received.endsWith("\n"));
+  assert.match(received, /expected a line of JSON/);
+  await until("it is cut off", () => socket.destroyed);
+  await isUnharmed(t, service);
+});
+
 test("takes a request in pieces, and from one that says no more after it", async (t) => {
   const service = await start(t);
   const client = openClient(t, service.control);
