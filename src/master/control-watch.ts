@@ -1,8 +1,9 @@
 // One order as its client follows it: which lines come of each settled state and of the log, and when it is over. Runs in the master; holds no socket.
 import type { Answer, Command } from "../messenger/control.ts";
+import type { LogLevel } from "../policy/effects.ts";
 import { stepsBetween } from "../policy/progress.ts";
 import { concerns, judge, type Pursuit } from "../policy/pursuit.ts";
-import type { LogLevel, Settings, State } from "../policy/state.ts";
+import type { Settings, State } from "../policy/state.ts";
 
 /** A client hears what the log says from this level on. */
 const TOLD: readonly LogLevel[] = ["warn", "error", "fatal"];

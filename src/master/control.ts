@@ -2,8 +2,10 @@
 // Its one rule: no client, whatever it sends or does not read, costs the master more than a bounded buffer or ever throws in it.
 import { createServer, type Socket } from "node:net";
 import { type Answer, encode, MAX_REQUEST_BYTES, orderOf, parseRequest, type Request } from "../messenger/control.ts";
+import type { LogLevel } from "../policy/effects.ts";
+import type { Order } from "../policy/events.ts";
 import { pursue, refusal } from "../policy/pursuit.ts";
-import type { LogLevel, Order, State } from "../policy/state.ts";
+import type { State } from "../policy/state.ts";
 import { openAt, openSomewhere } from "./control-socket.ts";
 import { Watch } from "./control-watch.ts";
 import { Lingering } from "./linger.ts";

@@ -3,8 +3,10 @@
 import type { Config } from "../config/config.ts";
 import { ClusterError } from "../errors.ts";
 import type { Line } from "../log.ts";
+import type { Tally } from "../policy/effects.ts";
+import type { Order } from "../policy/events.ts";
 import { isLive, isReady } from "../policy/select.ts";
-import type { Order, State, Tally } from "../policy/state.ts";
+import type { State } from "../policy/state.ts";
 import type { Control } from "./control.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Metrics, MetricsSource } from "./metrics.ts";

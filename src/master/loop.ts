@@ -1,6 +1,9 @@
 // The thin loop: facts into one queue, the pure step, its effects into the world, one timer for the next deadline. Decides nothing itself.
+
+import type { Effect } from "../policy/effects.ts";
+import type { Event } from "../policy/events.ts";
 import { nextDeadline, step } from "../policy/service.ts";
-import type { Effect, Event, State } from "../policy/state.ts";
+import type { State } from "../policy/state.ts";
 import type { World } from "../system/world.ts";
 
 export interface LoopPorts {

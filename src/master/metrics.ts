@@ -1,9 +1,12 @@
 // The metrics of the service, in a prom-client registry of the master's own. Counters live here, so they survive every child;
 // gauges are read from the state at each scrape. Labels are bounded and there from the start as 0; none holds a pid.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Tally } from "../policy/effects.ts";
+import type { Signal } from "../policy/events.ts";
+import type { Outcome, Role, StartReason } from "../policy/life.ts";
 import { isLive, isReady, SERVICE_STATES, serviceState } from "../policy/select.ts";
 import { countProcesses, PROCESS_STATES, takeSnapshot } from "../policy/snapshot.ts";
-import type { Outcome, Role, Signal, StartReason, State, Tally } from "../policy/state.ts";
+import type { State } from "../policy/state.ts";
 import { addSlotMetrics } from "./slot-metrics.ts";
 
 const REASONS: readonly StartReason[] = [

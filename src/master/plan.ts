@@ -3,8 +3,9 @@ import os from "node:os";
 import type { Config } from "../config/config.ts";
 import { cpusFrom } from "../config/environment.ts";
 import { ClusterError } from "../errors.ts";
+import type { Limits } from "../policy/life.ts";
 import { type Sizing, type SizingInput, sizeService } from "../policy/sizing.ts";
-import type { Limits, Settings } from "../policy/state.ts";
+import type { Settings } from "../policy/state.ts";
 import { readCgroup } from "../system/cgroup.ts";
 
 export type Sized = Extract<Sizing, { ok: true }>;

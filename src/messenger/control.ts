@@ -1,6 +1,7 @@
 // The contract of the control socket: one request line, then lines of answers, JSON each. Both sides: the master and the commands.
+
+import type { Order } from "../policy/events.ts";
 import type { ChildStep } from "../policy/progress.ts";
-import type { Order } from "../policy/state.ts";
 
 /** The first field of every line. Another version means another contract. */
 const CONTROL_VERSION = 1;

@@ -1,6 +1,6 @@
 // The messages between the master and the runtime in a child, and the check that lets only well-formed ones in.
 // Every message carries the brand; whatever else arrives on the channel is the app's own business and is ignored.
-import type { Fault, Role, Sample } from "../policy/state.ts";
+import type { Fault, Role, Sample } from "../policy/life.ts";
 
 /** Marks Rollcall's own messages; its number changes when their shape does. */
 export const BRAND = "rollcall/1";

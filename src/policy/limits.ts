@@ -1,5 +1,5 @@
 // What a worker may come to before it is recycled: each life draws limits of its own, so that workers never recycle together. Pure.
-import type { Limits, Ready, RenewalReason } from "./state.ts";
+import type { Limits, Ready, RenewalReason } from "./life.ts";
 
 export const NO_LIMITS: Limits = { residentBytes: null, requests: null, lifetimeMs: null };
 

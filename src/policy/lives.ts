@@ -1,10 +1,11 @@
 // A child's life: starting → ready → draining → killing → gone. Pure; every transition of one life is in this file.
 // A fact that comes late, in a state where it means nothing, changes nothing.
 
+import type { Event } from "./events.ts";
+import type { DrainCause, Draining, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./life.ts";
 import { noteFailedSuccessor, noteLimits } from "./renewal.ts";
 import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
 import { findLife, hasPredecessor, suspectAfterMs } from "./select.ts";
-import type { DrainCause, Draining, Event, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./state.ts";
 import { awaited, called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
 
 export function onForked(turn: Turn, id: number, pid: number): void {

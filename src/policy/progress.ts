@@ -1,6 +1,8 @@
 // What happened to the children between two states, step by step, for whoever watches an order being carried out. Pure.
+
+import type { DrainCause, KillCause, Life, Role, Slot } from "./life.ts";
 import { allSlots } from "./select.ts";
-import type { DrainCause, KillCause, Life, Role, Slot, State } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** One step of one child. A process is named by its pid; before it has one, by nothing. */
 export interface ChildStep {

@@ -1,6 +1,9 @@
 // An order and what it takes for it to be done: accepted or refused when it comes, done or failed as the state goes on. Pure.
+
+import type { Order } from "./events.ts";
+import type { Slot } from "./life.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
-import type { Order, Slot, State } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** An order being watched, with what was the case when it came. */
 export type Pursuit =

@@ -1,7 +1,10 @@
 // Which worker accepts from which held socket. Every queue has `spread` workers by nature; one that has lost them all is adopted until they are
 // back. Pure; the numbering of queues is stable: a slot that is scaled away leaves its queue to the others, with all that waits in it.
+
+import type { Effect } from "./effects.ts";
+import type { Ready, Slot } from "./life.ts";
 import { findLife } from "./select.ts";
-import type { Effect, Ready, Slot, State } from "./state.ts";
+import type { State } from "./state.ts";
 import { putLife, type Turn } from "./turn.ts";
 
 /**

@@ -1,10 +1,12 @@
 // Desired slots and generation against actual ones. One idempotent function serves boot, crash, scale, reload, restart and recycling. Pure.
+
+import type { Role, Slot, Starting, StartReason } from "./life.ts";
 import { drawLimits, NO_LIMITS } from "./limits.ts";
 import { drainLife } from "./lives.ts";
 import { coverQueues, openQueues, queuesAtBirth } from "./queues.ts";
 import { continueRollout } from "./rollout.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
-import type { Role, Slot, Starting, StartReason, State } from "./state.ts";
+import type { State } from "./state.ts";
 import { nextSuccessors, replaceInPlace, retirePredecessors } from "./succession.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
 

@@ -1,8 +1,9 @@
 // When one worker is to be replaced by a new one, and how long a slot waits in which that came to nothing. Pure.
+
+import type { Life, Ready, Slot } from "./life.ts";
 import { limitReached } from "./limits.ts";
 import { backoffMs, isShortLived } from "./restart.ts";
 import { hasPredecessor } from "./select.ts";
-import type { Life, Ready, Slot } from "./state.ts";
 import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
 /** At a heartbeat: a worker that has reached one of its limits is to be recycled. */

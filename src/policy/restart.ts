@@ -1,7 +1,8 @@
 // When a child that ended may start again, and when it has crashed too often. Pure.
 import type { Backoff } from "../config/config.ts";
+import type { Life, Outcome, Slot } from "./life.ts";
 import { readyLife } from "./select.ts";
-import type { Life, Outcome, Settings, Slot, State } from "./state.ts";
+import type { Settings, State } from "./state.ts";
 
 /**
  * The delay before the next life: none after the first failure ("replaced at once"), then delay × factor^n up to the limit.

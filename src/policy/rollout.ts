@@ -1,8 +1,10 @@
 // The rolling reload: one generation replaces another, the agent first where that was asked for, then slot by slot; a bad generation never
 // replaces a good one. How one worker replaces another is in succession.ts. Pure.
+
+import type { Life, Slot } from "./life.ts";
 import { drainLife } from "./lives.ts";
 import { findLife, hasPredecessor, isHolding, readyLife } from "./select.ts";
-import type { Life, Rollout, Slot, State } from "./state.ts";
+import type { Rollout, State } from "./state.ts";
 import { isBehind, leave, provenAt, startAtOnce } from "./succession.ts";
 import { called, log, naming, type Turn, tally } from "./turn.ts";
 

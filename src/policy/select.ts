@@ -1,5 +1,6 @@
 // Questions about a state: who is ready, is the service ready, is it live. Pure; probes, metrics and policies ask the same functions.
-import type { Life, Ready, Settings, Slot, State } from "./state.ts";
+import type { Life, Ready, Slot } from "./life.ts";
+import type { Settings, State } from "./state.ts";
 
 /** A child that is silent for half of its heartbeat timeout is suspected: it no longer counts as responsive. */
 const SUSPECT_SHARE = 0.5;

@@ -1,12 +1,14 @@
 // step(state, event, moment) → { state, effects }: the whole service as one pure function. The master only feeds it facts and performs its effects.
 import type { ExitReason } from "../errors.ts";
+import type { Event, Order, Signal } from "./events.ts";
+import type { Life, Slot } from "./life.ts";
 import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
 import { abortRollout, beginEarlyReload, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
-import type { Event, Life, Moment, Order, Settings, Signal, Slot, State, Step } from "./state.ts";
+import type { Moment, Settings, State, Step } from "./state.ts";
 import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
 import { renewalTimes, restartChild } from "./succession.ts";
 import { beginTurn, log, putSlot, type Turn, tally } from "./turn.ts";

@@ -1,7 +1,9 @@
 // The state as the outside may see it: /status, `SIGUSR2` and the gauges read this, never live objects, never environment values. Pure.
+
+import type { Life, RenewalReason, Role, Slot, StartReason } from "./life.ts";
 import { crashLooping } from "./restart.ts";
 import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
-import type { Life, RenewalReason, Role, Slot, StartReason, State } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** The states of a process in `rollcall_processes`; a slot without any process is in "backoff". */
 export const PROCESS_STATES = ["starting", "ready", "draining", "killing", "backoff"] as const;

@@ -1,8 +1,10 @@
 // The stop: one budget for all of it, workers before the agent, and the exit code that says how it ended. Pure.
 import { EXIT_CODES, type ExitReason } from "../errors.ts";
+import type { StopSignal } from "./events.ts";
+import type { Life, Slot } from "./life.ts";
 import { drainLife, killLife } from "./lives.ts";
 import { allSlots, countReadyWorkers } from "./select.ts";
-import type { Life, Settings, Slot, State, Stop, StopSignal } from "./state.ts";
+import type { Settings, State, Stop } from "./state.ts";
 import { log, type Turn } from "./turn.ts";
 
 /** A terminal and npm each send INT: copies within this time are one signal. */

@@ -1,8 +1,10 @@
 // One worker replaces another in its slot, successor first where `surge` allows: the same for a reload, a restart and recycling.
 // What is wished stands on the state; these functions bring it about, as soon as it may be. Pure.
+
+import type { DrainCause, Life, Ready, Role, Slot, StartReason } from "./life.ts";
 import { drainLife } from "./lives.ts";
 import { isHolding, readyLife } from "./select.ts";
-import type { DrainCause, Life, Ready, Role, Rollout, Slot, StartReason, State } from "./state.ts";
+import type { Rollout, State } from "./state.ts";
 import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
 /** A worker that is to be replaced, and why. */

@@ -1,5 +1,7 @@
 // One step in the making: the state so far and the effects so far. Lives only inside step(); pure as seen from outside.
-import type { Effect, Life, LogLevel, Moment, Role, Settings, Slot, State, Tally } from "./state.ts";
+import type { Effect, LogLevel, Tally } from "./effects.ts";
+import type { Life, Role, Slot } from "./life.ts";
+import type { Moment, Settings, State } from "./state.ts";
 
 export interface Turn {
   state: State;

@@ -2,7 +2,7 @@
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
 import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
-import type { Event } from "../policy/state.ts";
+import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { readOomKills } from "../system/cgroup.ts";

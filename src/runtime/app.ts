@@ -1,5 +1,5 @@
 // The public API for the app: `import { … } from "rollcall/app"`. Runs in the agent, in workers, and under plain `node`, where it is worker 0.
-import type { Role } from "../policy/state.ts";
+import type { Role } from "../policy/life.ts";
 import type { ShutdownHook } from "./hooks.ts";
 import { findLink, putLink } from "./link.ts";
 import { standaloneLink } from "./standalone.ts";

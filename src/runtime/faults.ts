@@ -2,7 +2,7 @@
 // Where the app has a listener of its own, the app decides. Runs in a child.
 import { inspect } from "node:util";
 import type { Assignment } from "../messenger/wire.ts";
-import type { Fault } from "../policy/state.ts";
+import type { Fault } from "../policy/life.ts";
 import type { Channel } from "./channel.ts";
 import type { Drain } from "./drain.ts";
 import type { Readiness } from "./readiness.ts";

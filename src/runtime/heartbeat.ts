@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
 import type { Assignment } from "../messenger/wire.ts";
-import type { Sample } from "../policy/state.ts";
+import type { Sample } from "../policy/life.ts";
 import type { Channel } from "./channel.ts";
 import type { Traffic } from "./traffic.ts";
 

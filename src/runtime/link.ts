@@ -1,7 +1,7 @@
 // Where the preload leaves what `rollcall/app` needs. Both may be loaded from different copies of this package, so they meet at a global symbol.
 // Runs in a child, and, as the stand-in for a plain `node app.js`, in the app's own process.
 import type { Assignment } from "../messenger/wire.ts";
-import type { Role } from "../policy/state.ts";
+import type { Role } from "../policy/life.ts";
 import type { Hooks, ShutdownHook } from "./hooks.ts";
 import type { Readiness } from "./readiness.ts";
 

@@ -1,6 +1,6 @@
 // The master's signal handlers. Evaluated by the entry file's first statement, before any other import; a handler only enqueues.
 // Imports nothing at run time, so that no signal can come before it.
-import type { Signal } from "../policy/state.ts";
+import type { Signal } from "../policy/events.ts";
 
 const HANDLED: readonly Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2"];
 

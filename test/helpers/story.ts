@@ -1,8 +1,12 @@
 // A tiny simulated world around the pure core: a clock that the test moves, children as data, every effect on record.
 // A test reads as a story: boot, kill a worker, let 500 ms pass, expect a fork. The clock event comes at every deadline by itself.
+
+import type { Effect, Tally } from "../../src/policy/effects.ts";
+import type { Event, Order, Signal } from "../../src/policy/events.ts";
+import type { Fault, Life, Sample, Slot } from "../../src/policy/life.ts";
 import { isHolding, readyLife } from "../../src/policy/select.ts";
 import { initialState, nextDeadline, step } from "../../src/policy/service.ts";
-import type { Effect, Event, Fault, Life, Order, Sample, Settings, Signal, Slot, State, Tally } from "../../src/policy/state.ts";
+import type { Settings, State } from "../../src/policy/state.ts";
 
 export const SETTINGS: Settings = {
   bootTimeoutMs: 60_000,

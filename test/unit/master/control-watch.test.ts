@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Watch } from "../../../src/master/control-watch.ts";
 import type { Answer } from "../../../src/messenger/control.ts";
+import type { Order } from "../../../src/policy/events.ts";
 import { pursue } from "../../../src/policy/pursuit.ts";
-import type { Order } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 /** Feeds an order to a story, and to a watch all that the master would. */

@@ -1,8 +1,8 @@
 // What a worker may come to: limits of its own, far from its neighbours', and never above what was set.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Limits, Ready, Sample } from "../../../src/policy/life.ts";
 import { drawLimits, limitReached, NO_LIMITS } from "../../../src/policy/limits.ts";
-import type { Limits, Ready, Sample } from "../../../src/policy/state.ts";
 import { SAMPLE } from "../../helpers/story.ts";
 
 const MIB = 1024 * 1024;

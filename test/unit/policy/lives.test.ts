@@ -1,9 +1,11 @@
 // One life: what an end is called, and facts that come late, in a state where they mean nothing.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Event } from "../../../src/policy/events.ts";
+import type { Draining, Killing, Life, Ready, Starting } from "../../../src/policy/life.ts";
 import { NO_LIMITS } from "../../../src/policy/limits.ts";
 import { classifyExit } from "../../../src/policy/restart.ts";
-import type { Draining, Event, Killing, Life, Ready, Starting, State } from "../../../src/policy/state.ts";
+import type { State } from "../../../src/policy/state.ts";
 import { FAULT, SAMPLE, Story } from "../../helpers/story.ts";
 
 /** Every fact that a child can cause, about one life. */

@@ -1,8 +1,9 @@
 // When an order is refused, done, or has failed, as whoever gave it is told.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Order } from "../../../src/policy/events.ts";
 import { judge, type Pursuit, pursue, refusal } from "../../../src/policy/pursuit.ts";
-import type { Order, State } from "../../../src/policy/state.ts";
+import type { State } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 /** Gives an order and follows it: `verdict()` judges what has come since the last time. */

@@ -3,10 +3,13 @@
 // ROLLCALL_RANDOM_RUNS=<n> runs more of them.
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import type { Effect } from "../../../src/policy/effects.ts";
+import type { Event, Order } from "../../../src/policy/events.ts";
+import type { Life, Limits, Sample, Slot } from "../../../src/policy/life.ts";
 import { isHolding, isReady, readyLife } from "../../../src/policy/select.ts";
 import { nextDeadline, TICK_MS } from "../../../src/policy/service.ts";
 import { takeSnapshot } from "../../../src/policy/snapshot.ts";
-import type { Effect, Event, Life, Limits, Order, Sample, Settings, Slot, State } from "../../../src/policy/state.ts";
+import type { Settings, State } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 const RUNS = Number(process.env.ROLLCALL_RANDOM_RUNS ?? 300);

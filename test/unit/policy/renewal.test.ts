@@ -1,9 +1,9 @@
 // Recycling: a worker that has reached a limit of its own is replaced, successor first, one at a time, and never in a hot loop.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Limits } from "../../../src/policy/life.ts";
 import { NO_LIMITS } from "../../../src/policy/limits.ts";
 import { isReady } from "../../../src/policy/select.ts";
-import type { Limits } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 const MIB = 1024 * 1024;

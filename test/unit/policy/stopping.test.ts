@@ -1,7 +1,8 @@
 // The stop: one budget, workers before the agent, a second signal that hurries.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Settings, StopSignal } from "../../../src/policy/state.ts";
+import type { StopSignal } from "../../../src/policy/events.ts";
+import type { Settings } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 const STUCK = { killMs: 10 } as const;

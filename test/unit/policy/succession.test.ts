@@ -1,8 +1,8 @@
 // An operator's restart of one child, and a reload that replaces the agent first.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Role } from "../../../src/policy/life.ts";
 import { isReady } from "../../../src/policy/select.ts";
-import type { Role } from "../../../src/policy/state.ts";
 import { Story } from "../../helpers/story.ts";
 
 const GOOD = { bootMs: 100, drainMs: 50, killMs: 0 } as const;

@@ -1,0 +1,33 @@
+// What can happen to the service: past facts, from signals, operators, children and the clock. Pure types.
+import type { ExitReason } from "../errors.ts";
+import type { Fault, Role, Sample } from "./life.ts";
+
+export type StopSignal = "SIGTERM" | "SIGINT" | "SIGQUIT";
+export type Signal = StopSignal | "SIGHUP" | "SIGTTIN" | "SIGTTOU" | "SIGUSR2";
+
+/** What an operator asks for through the control socket. */
+export type Order =
+  | { readonly kind: "reload" /** Replaces the agent first. */; readonly agent: boolean }
+  | { readonly kind: "restart"; readonly role: Role; readonly slot: number }
+  | { readonly kind: "scale"; readonly workers: number }
+  | { readonly kind: "maintain"; readonly on: boolean }
+  | { readonly kind: "stop"; readonly fast: boolean };
+
+/** Past facts, from signals, operators, children and the clock. */
+export type Event =
+  | { readonly type: "clock" }
+  | { readonly type: "signalled"; readonly signal: Signal }
+  | { readonly type: "ordered"; readonly order: Order }
+  | { readonly type: "forked"; readonly life: number; readonly pid: number }
+  | { readonly type: "readied"; readonly life: number }
+  | { readonly type: "beat"; readonly life: number; readonly sample: Sample }
+  | { readonly type: "faulted"; readonly life: number; readonly fault: Fault }
+  | { readonly type: "closed"; readonly life: number }
+  | {
+      readonly type: "exited";
+      readonly life: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly oom: boolean;
+    }
+  | { readonly type: "failed"; readonly reason: ExitReason };
