@@ -38,7 +38,7 @@ The strongest source wins. A list or a map is taken whole from one source; lists
    (\`ROLLCALL_PORT=3000,3001\`, \`ROLLCALL_ENV=A=1,B=2\`) or written as JSON where a value has a comma of its own
    (\`ROLLCALL_NODE_ARG='["--conditions=a,b"]'\`). Any other variable that starts with \`ROLLCALL_\` is refused, but for
    \`ROLLCALL_CPUS\` (the number of CPUs to reckon with) and what Rollcall sets in its children: \`ROLLCALL_ROLE\`,
-   \`ROLLCALL_SLOT\` and \`ROLLCALL_CHILD\`.
+   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\` and \`ROLLCALL_CHILD\`.
    What Kubernetes writes for a Service that is called \`rollcall\` or \`rollcall-…\` is ignored.
 3. **A config file**: \`--config <file>\`, else the first of ${CONFIG_FILES.map((name) => `\`${name}\``).join(", ")} in the
    working folder, else the key \`rollcall\` of its \`package.json\`.
@@ -84,6 +84,7 @@ and a folder stands for its \`main\` or its index.
 | kind | how to write it |
 |---|---|
 | time | \`500ms\`, \`5s\`, \`1.5s\`, \`2m\`, \`1h\`; a bare number is milliseconds (\`5000\`); at most 576h |
+| on or off | \`--keep-descendants\`, \`--keep-descendants=off\`; \`on\` or \`off\` in the environment, \`true\` or \`false\` in a file |
 | port | \`0\` to \`65535\`; \`0\` takes any free port |
 | percentage | \`10%\`, or \`0.1\` (of the CPUs: only \`50%\`, since \`2\` is a number of workers) |
 | address | \`127.0.0.1\`, \`::\`, \`localhost\`: without a port, without brackets |
@@ -104,7 +105,7 @@ ${table(["exit", "when"], exitCodes())}
 }
 
 function optionRow(option: AnyOption): readonly string[] {
-  const name = option.key === "app" ? "`<app>`" : `\`--${option.name} ${option.kind.placeholder}\``;
+  const name = option.key === "app" ? "`<app>`" : `\`${`--${option.name} ${option.kind.placeholder}`.trimEnd()}\``;
   return [name, `\`${envNameOf(option)}\``, defaultText(option), option.meaning];
 }
 

@@ -70,6 +70,8 @@ export interface Config {
   readonly logFormat: "json" | "pretty";
   readonly pidFile: string | null;
   readonly title: string | null;
+  /** A child's end spares what it started in a session of its own. */
+  readonly keepDescendants: boolean;
   /** Extra flags for the children's Node. */
   readonly nodeArgs: readonly string[];
   readonly imports: readonly string[];

@@ -63,6 +63,7 @@ export interface ConfigFileOptions {
   readonly require?: string | readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  readonly keepDescendants?: boolean;
   readonly title?: string | null;
   readonly pidFile?: string | null;
 }

@@ -1,4 +1,4 @@
-// Reads the command line. Runs in the master, at start only. Pure; every option takes a value, so the next word is one.
+// Reads the command line. Runs in the master, at start only. Pure; an option takes the next word as its value, but for those that are on or off.
 
 import type { Given, Layer } from "./layer.ts";
 import { type AnyOption, OPTION_LIST, optionNamed } from "./option-list.ts";
@@ -34,7 +34,8 @@ export function readFlags(argv: readonly string[]): Flags {
       const { flag, inline } = split(word);
       const option = optionOf(flag);
       const next = words[i + 1];
-      const value = inline ?? (next === undefined || isFlag(next) ? undefined : next);
+      const bare = option?.kind.bare;
+      const value = inline ?? bare ?? (next === undefined || isFlag(next) ? undefined : next);
       if (option === undefined) {
         const guess = suggest(flag, FLAG_NAMES);
         problems.push(unknownFlag(flag, guess, given.has("app")));
@@ -45,7 +46,7 @@ export function readFlags(argv: readonly string[]): Flags {
           `${flag}: expected a value: ${flag} ${option.kind.placeholder}${next === undefined ? "" : `; got the option ${next}`}`,
         );
       } else {
-        if (inline === undefined) i++;
+        if (inline === undefined && bare === undefined) i++;
         given.set(option.key, { raw: added(option, given.get(option.key), value), source: flag, label: flag });
       }
     }

@@ -80,7 +80,7 @@ export function exitCodes(): readonly (readonly [code: string, meaning: string])
 }
 
 function optionRow(option: AnyOption, width: number): string {
-  const left = option.key === "app" ? "<app>" : `--${option.name} ${option.kind.placeholder}`;
+  const left = option.key === "app" ? "<app>" : `--${option.name} ${option.kind.placeholder}`.trimEnd();
   const usual = defaultText(option);
   // The default stays on one line: `wrap` breaks at plain spaces only.
   return row(left, usual === "none" ? option.meaning : `${option.meaning} [${usual.replaceAll(" ", NO_BREAK)}]`, width);

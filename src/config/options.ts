@@ -3,7 +3,7 @@
 
 import type { Backoff, Config } from "./config.ts";
 import { environment, listOf, memory, orOff, readyWhen, workers } from "./kinds.ts";
-import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, wrong } from "./values.ts";
+import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, toggle, wrong } from "./values.ts";
 
 /** What the options add up to, before paths are resolved and the backoff is nested. */
 export type Settings = Omit<Config, "app" | "appArgs" | "backoff" | "cwd"> & {
@@ -264,6 +264,12 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: null,
     unset: "where Rollcall was started",
     meaning: "working folder; all paths start from it",
+  },
+  keepDescendants: {
+    name: "keep-descendants",
+    kind: toggle,
+    default: false,
+    meaning: "spare what a child has started in a session of its own (detached: true, setsid) when the child ends",
   },
   title: { name: "title", kind: text("<text>", "a title"), default: null, meaning: "process title, as ps shows it" },
   pidFile: { name: "pid-file", kind: file, default: null, meaning: "file to write the master's pid to" },

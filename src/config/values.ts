@@ -10,6 +10,8 @@ export interface Kind<V> {
   readonly placeholder: string;
   /** A list or a map: flags may repeat, and the environment separates by commas. */
   readonly repeatable?: boolean;
+  /** What the flag says without a value; such a flag takes one only behind "=". */
+  readonly bare?: string;
   /** Takes text (flags, environment) or what JSON can hold (config files). */
   parse(raw: unknown): Parsed<V>;
   /** As a person would write it; `parse` takes it back. */
@@ -125,6 +127,18 @@ export function oneOf<const T extends string>(placeholder: string, ...choices: r
     format: String,
   };
 }
+
+/** Something that is on or off: `--x`, `--x=off`, `ROLLCALL_X=on`, `true` in a file. */
+export const toggle: Kind<boolean> = {
+  placeholder: "",
+  bare: "on",
+  parse(raw) {
+    if (raw === true || raw === "on" || raw === "true" || raw === "1") return right(true);
+    if (raw === false || raw === "off" || raw === "false" || raw === "0") return right(false);
+    return wrong("on or off", raw, ["on", "off"]);
+  },
+  format: (value) => (value ? "on" : "off"),
+};
 
 /** Any text but the empty one. */
 export function text(placeholder: string, what: string): Kind<string> {

@@ -35,6 +35,16 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
         fields: { ...fields, requests, connections },
       };
     }
+    case "descendants": {
+      const { processes, killed, left } = said;
+      const how = killed === 0 ? "ended by SIGTERM" : `${killed} of them did not end by SIGTERM and had to be killed`;
+      const rest = left === 0 ? "" : `; ${left} of them cannot be ended`;
+      return {
+        level: killed === 0 ? "info" : "warn",
+        message: `${who} left ${processes === 1 ? "1 process" : `${processes} processes`} behind: ${how}${rest}`,
+        fields: { ...fields, processes, killed, left },
+      };
+    }
     case "trouble":
       return { level: "error", message: `Cannot reach ${who}: ${said.error.message}`, fields: { ...fields, err: said.error } };
     default:

@@ -134,8 +134,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
         return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
       }
       case "exit":
-        desk.end(effect.code);
-        void log.end().then(() => world.exit(effect.code));
+        void end(effect.code);
         return;
       default:
         effect satisfies never;
@@ -152,6 +151,13 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
       // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
       if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
     }
+  }
+
+  async function end(code: number): Promise<void> {
+    await children.descendantsEnded(Math.max(0, (loop.state.stop?.deadlineAt ?? 0) - world.now()));
+    desk.end(code);
+    await log.end();
+    world.exit(code);
   }
 
   /** Of a port that is not open yet nothing waits. */

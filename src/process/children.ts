@@ -6,7 +6,7 @@ import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { readOomKills } from "../system/cgroup.ts";
-import { descendantsOf, isSameProcess } from "../system/procfs.ts";
+import { Descendants, type Ended, signalProcess } from "./descendants.ts";
 import { type LaunchPlan, launch, type Place } from "./launch.ts";
 
 /** What a child says that is no event of its life: for the log and the metrics. */
@@ -20,6 +20,7 @@ export type Remark =
     }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })
+  | ({ readonly type: "descendants" } & Ended)
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
 /** What a worker says of the ports that can be held. */
@@ -40,17 +41,19 @@ export class Children {
   readonly #listeners: Listeners;
   readonly #processes: Map<number, ChildProcess> = new Map();
   readonly #killed: Set<number> = new Set();
+  readonly #descendants: Descendants;
   #oomKills: number | null = readOomKills();
 
   constructor(plan: LaunchPlan, listeners: Listeners) {
     this.#plan = plan;
     this.#listeners = listeners;
+    this.#descendants = new Descendants(plan.config.keepDescendants, (ended) => listeners.onRemark({ type: "descendants", ...ended }));
   }
 
   fork(life: number, place: Place, sockets: readonly QueueSocket[]): void {
     let child: ChildProcess;
     try {
-      child = launch(this.#plan, place, sockets);
+      child = launch(this.#plan, place, sockets, this.#descendants.markOf(life));
     } catch (error) {
       this.#listeners.onRemark({ type: "trouble", place, error: error as Error });
       // Later, so that a fork that fails at once is an event like any other.
@@ -63,13 +66,17 @@ export class Children {
       this.#listeners.onRemark({ type: "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
     });
-    child.once("exit", (code, signal) => afterLastWords(child, () => this.#onExit(life, code, signal)));
+    child.once("exit", (code, signal) => {
+      this.#descendants.orphaned(life, place, this.#killed.has(life));
+      afterLastWords(child, () => this.#onExit(life, code, signal));
+    });
     if (child.pid !== undefined) this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
   }
 
   /** Sends an order; a handle goes along as a copy. */
   tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
     const child = this.#processes.get(life);
+    if (message.type === "drain" && child?.pid !== undefined) this.#descendants.note(life, child.pid);
     if (child?.connected === true) child.send(seal(message), handle as never, ignore);
   }
 
@@ -78,14 +85,26 @@ export class Children {
     const child = this.#processes.get(life);
     if (child === undefined) return;
     this.#killed.add(life);
-    if (child.pid !== undefined) killTree(child.pid);
+    if (child.pid !== undefined) this.#killTree(life, child.pid);
     // A process that never came to be has no exit to wait for.
     else setImmediate(() => this.#onExit(life, null, null));
   }
 
   /** The last resort, on the way out of the master: synchronous. */
   killAll(): void {
-    for (const child of this.#processes.values()) if (child.pid !== undefined) killTree(child.pid);
+    for (const [life, child] of this.#processes) if (child.pid !== undefined) this.#killTree(life, child.pid);
+    this.#descendants.killAllNow(this.#processes.size > 0);
+  }
+
+  /** Resolves when nothing is left of what the ended children had started; what does not end in time is killed. */
+  descendantsEnded(graceMs: number): Promise<void> {
+    return this.#descendants.settled(graceMs);
+  }
+
+  #killTree(life: number, pid: number): void {
+    const descendants = this.#descendants.note(life, pid);
+    kill(pid);
+    for (const each of descendants) signalProcess(each, "SIGKILL");
   }
 
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
@@ -152,12 +171,6 @@ function afterLastWords(child: ChildProcess, callback: () => void): void {
   // A grandchild that has inherited the channel keeps it open.
   const timer = setTimeout(end, LAST_WORDS_MS);
   child.once("disconnect", () => setImmediate(end));
-}
-
-function killTree(pid: number): void {
-  const descendants = descendantsOf(pid);
-  kill(pid);
-  for (const other of descendants) if (isSameProcess(other.pid, other.startTime)) kill(other.pid);
 }
 
 function kill(pid: number): void {

@@ -12,6 +12,9 @@ const FIRST_FD = 4;
 /** The first thing that a child runs. */
 const PRELOAD: string = ownFile("runtime/preload", ".cjs");
 
+/** The variable that marks a child, and with it everything that inherits its environment. */
+export const MARK = "ROLLCALL_LIFE";
+
 /** A worker's heartbeats come at least this often; a short heartbeat-timeout makes them come more often. */
 const HEARTBEAT_MS = 1_000;
 
@@ -33,13 +36,14 @@ export interface Place {
 
 /**
  * Starts one child.
+ * @param mark by which what it starts itself is found
  * @throws what the system says when no process can be made at once; a later failure arrives as the child's "error" event
  */
-export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): ChildProcess {
+export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[], mark: string): ChildProcess {
   const { config } = plan;
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
   const execArgv = nodeFlags(plan, place);
-  const env = childEnvironment(plan, place, sockets);
+  const env = { ...childEnvironment(plan, place, sockets), [MARK]: mark };
   if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
   cluster.schedulingPolicy = plan.unheld === "shared" ? cluster.SCHED_NONE : cluster.SCHED_RR;
   cluster.setupPrimary({

@@ -20,15 +20,26 @@ const TICKS_PER_SECOND = 100;
  * Empty where `/proc` is hidden or absent.
  */
 export function descendantsOf(pid: number, root = "/proc"): readonly ProcessIdentity[] {
+  return readTree(root)(pid);
+}
+
+/** Whose child everybody is, by one pass; gives the descendants of any process as of then. */
+export type Tree = (pid: number) => readonly ProcessIdentity[];
+
+export function readTree(root = "/proc"): Tree {
   const childrenOf = new Map<number, ProcessIdentity[]>();
   for (const candidate of pidsIn(root)) {
-    const stat = statOf(candidate, root);
+    const stat = readStat(candidate, root);
     if (stat === null || stat.isGone) continue;
     const siblings = childrenOf.get(stat.parentPid);
     const found = { pid: candidate, startTime: stat.startTime };
     if (siblings === undefined) childrenOf.set(stat.parentPid, [found]);
     else siblings.push(found);
   }
+  return (pid) => collect(pid, childrenOf);
+}
+
+function collect(pid: number, childrenOf: ReadonlyMap<number, readonly ProcessIdentity[]>): readonly ProcessIdentity[] {
   // A pid reused between two reads could close a circle, so each is visited once.
   const seen = new Set([pid]);
   const found: ProcessIdentity[] = [];
@@ -49,7 +60,7 @@ export function descendantsOf(pid: number, root = "/proc"): readonly ProcessIden
  * False for a zombie, and where `/proc` cannot tell.
  */
 export function isSameProcess(pid: number, startTime: number, root = "/proc"): boolean {
-  const stat = statOf(pid, root);
+  const stat = readStat(pid, root);
   return stat !== null && !stat.isGone && stat.startTime === startTime;
 }
 
@@ -62,7 +73,7 @@ export function residentMemoryBytes(pid: number, root = "/proc"): number | null 
 
 /** CPU time spent, user and system, in seconds (to 10 ms); null when the process is gone or hidden. */
 export function cpuSeconds(pid: number, root = "/proc"): number | null {
-  const stat = statOf(pid, root);
+  const stat = readStat(pid, root);
   return stat === null ? null : stat.cpuTicks / TICKS_PER_SECOND;
 }
 
@@ -87,15 +98,18 @@ export function readTextOrNull(path: string): string | null {
   }
 }
 
-interface Stat {
+export interface Stat {
   readonly parentPid: number;
+  /** The pid of the leader of its session; a daemon has a session of its own. */
+  readonly session: number;
   readonly startTime: number;
   readonly cpuTicks: number;
   /** Zombie or dead: only its entry is left. */
   readonly isGone: boolean;
 }
 
-function statOf(pid: number, root: string): Stat | null {
+/** Null when the process is gone or hidden. */
+export function readStat(pid: number, root = "/proc"): Stat | null {
   const text = readTextOrNull(join(root, String(pid), "stat"));
   if (text === null) return null;
   // The command stands in brackets and may itself hold brackets and blanks: only what follows the last ")" is safe to split.
@@ -106,6 +120,7 @@ function statOf(pid: number, root: string): Stat | null {
   // fields[0] is field 3 of proc(5), the state; so field n is fields[n - 3].
   const stat = {
     parentPid: Number(fields[4 - 3]),
+    session: Number(fields[6 - 3]),
     startTime: Number(fields[22 - 3]),
     cpuTicks: Number(fields[14 - 3]) + Number(fields[15 - 3]),
     isGone: fields[0] === "Z" || fields[0] === "X",

@@ -40,7 +40,11 @@ describe("a stop", { concurrency: 2 }, () => {
 
   for (const declared of [true, false]) {
     test(`leaves no port to a detached grandchild, ${declared ? "declared" : "undeclared"}`, async (t) => {
-      const service = await startListening(t, { listen: "paired", declared }, { app: "listen-grandchild.mjs", workers: 2 });
+      const service = await startListening(
+        t,
+        { listen: "paired", declared },
+        { app: "listen-grandchild.mjs", workers: 2, flags: ["--keep-descendants"] },
+      );
       await service.untilReady();
       const grandchildren = new Set<number>();
       t.after(() => {

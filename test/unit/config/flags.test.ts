@@ -14,6 +14,15 @@ test("reads both ways to give a value, before and after the app", () => {
   assert.deepEqual(rawOf(["--title=a=b", "--host="]), { title: "a=b", host: "" });
 });
 
+test("takes no word for the value of a flag that is on or off", () => {
+  assert.deepEqual(rawOf(["--keep-descendants", "server.js"]), { keepDescendants: "on", app: "server.js" });
+  assert.deepEqual(rawOf(["server.js", "--keep-descendants=off", "--workers", "2"]), {
+    keepDescendants: "off",
+    app: "server.js",
+    workers: "2",
+  });
+});
+
 test("takes the last of two, and adds up what repeats", () => {
   assert.deepEqual(rawOf(["--workers", "2", "--workers=3"]), { workers: "3" });
   assert.deepEqual(rawOf(["--port", "80", "--port=81"]), { ports: ["80", "81"] });

@@ -11,7 +11,7 @@ import { EXIT_MEANINGS } from "../../../src/errors.ts";
 test("mentions every option, its default, and every exit code", () => {
   const help = helpText(100).replace(/\s+/g, " ");
   for (const option of OPTION_LIST) {
-    assert.ok(help.includes(option.key === "app" ? "<app>" : ` --${option.name} <`), option.name);
+    assert.ok(help.includes(option.key === "app" ? "<app>" : ` --${option.name} ${option.kind.placeholder.slice(0, 1)}`), option.name);
     assert.ok(help.includes(option.meaning), option.meaning);
     if (defaultText(option) !== "none") assert.ok(help.includes(`[${defaultText(option)}]`), option.name);
   }

@@ -84,6 +84,7 @@ test("fills everything with defaults but the app", async (t) => {
     logFormat: "json",
     pidFile: null,
     title: null,
+    keepDescendants: false,
     nodeArgs: [],
     imports: [],
     requires: [],

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { count, duration, factor, host, type Kind, oneOf, port, ratio, size, text } from "../../../src/config/values.ts";
+import { count, duration, factor, host, type Kind, oneOf, port, ratio, size, text, toggle } from "../../../src/config/values.ts";
 
 function takes<V>(kind: Kind<V>, raw: unknown, value: V): void {
   assert.deepEqual(kind.parse(raw), { ok: true, value }, `for ${JSON.stringify(raw)}`);
@@ -139,4 +139,12 @@ test("refuses what is no size, and sizes that can only be a slip", () => {
     assert.equal(size.parse(raw).ok, false, JSON.stringify(raw));
   refuses(size, "256", 'expected a size from 1MiB; got "256"');
   refuses(size, "lots", 'expected a size such as 256MiB or 2GiB; got "lots"');
+});
+
+test("reads what is on or off, from words and from JSON", () => {
+  for (const raw of ["on", "true", "1", true]) takes(toggle, raw, true);
+  for (const raw of ["off", "false", "0", false]) takes(toggle, raw, false);
+  refuses(toggle, "onn", 'expected on or off; got "onn"; did you mean "on"?');
+  refuses(toggle, 1, "expected on or off; got 1");
+  assert.deepEqual([toggle.format(true), toggle.format(false)], ["on", "off"]);
 });
