@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// The entry file. Its first statement installs the signal handlers; everything else is loaded after it.
+// The entry file. Its first statements install the signal handlers and hold the channel to a parent; everything else is loaded after them.
 import { releaseSignals } from "../system/signals.ts";
+import "../system/parent-hold.ts";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {

@@ -1,7 +1,10 @@
 // `rollcall [run]`: the service in the foreground, the container's ENTRYPOINT.
 import { isatty } from "node:tty";
+import { takeHanded } from "../config/handed.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { EXIT_CODES } from "../errors.ts";
+import { type EndingError, sealForParent } from "../messenger/parent.ts";
+import { sendToParent } from "../system/parent-channel.ts";
 import { takeSignals } from "../system/signals.ts";
 import { explainFailure, reportProblems } from "./report.ts";
 
@@ -10,10 +13,16 @@ export async function run(argv: readonly string[]): Promise<void> {
   takeSignals((signal) => {
     if (signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGQUIT") process.exit(EXIT_CODES.ok);
   });
-  const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: isatty(1) });
+  const { isOwnParent, handed } = takeHanded(process.env);
+  const tellParent = (exitCode: number, error: EndingError): void => {
+    if (isOwnParent) sendToParent(sealForParent({ type: "ended", exitCode, error }));
+  };
+  const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: isatty(1), handed });
   if (!resolved.ok) {
     const mistyped = await mistypedCommand(argv);
-    reportProblems(mistyped === null ? resolved.problems : [mistyped]);
+    const problems = mistyped === null ? resolved.problems : [mistyped];
+    reportProblems(problems);
+    tellParent(EXIT_CODES.usage, { name: "ClusterError", code: "ERR_CONFIG", message: problems.join("\n") });
     process.exit(EXIT_CODES.usage);
   }
   const { config, file } = resolved;
@@ -24,13 +33,18 @@ export async function run(argv: readonly string[]): Promise<void> {
   ]);
   const log = prepareLog(config);
   try {
-    await runService({ config, configFile: file, log, world: realWorld });
+    await runService({ config, configFile: file, log, world: realWorld, isOwnParent });
   } catch (error) {
     const { message, fields, exitCode } = explainFailure(error);
     log.write({ level: "fatal", fields, message });
+    tellParent(exitCode, { name: named(fields.error), code: typeof fields.code === "string" ? fields.code : null, message });
     await log.end();
     process.exit(exitCode);
   }
+}
+
+function named(error: unknown): string {
+  return typeof error === "string" ? error : "Error";
 }
 
 /** A word that is no file may have been meant as a command: `rollcall relaod`. */

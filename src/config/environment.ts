@@ -6,7 +6,7 @@ import type { Key } from "./options.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** Read elsewhere: the CPU count that the sizes start from, and what a child is told of itself. */
-const OWN_NAMES: ReadonlySet<string> = new Set(["ROLLCALL_CPUS", "ROLLCALL_CHILD", "ROLLCALL_ROLE", "ROLLCALL_SLOT", "ROLLCALL_LIFE"]);
+const OWN_NAMES: ReadonlySet<string> = new Set(["CPUS", "CHILD", "ROLE", "SLOT", "LIFE", "PARENT"].map((name) => `ROLLCALL_${name}`));
 
 /** Every `ROLLCALL_*` variable must be an option's; an empty one counts as unset. */
 export function readEnvironment(env: NodeJS.ProcessEnv): Layer {

@@ -74,7 +74,7 @@ function found(path: string, name: string, value: unknown): ConfigFile {
 }
 
 /** Keys may be in camelCase or kebab-case, `backoff` may be nested, and `$schema` is for editors. */
-function layerOf(value: unknown, name: string): Layer {
+export function layerOf(value: unknown, name: string, mayNameFile = false): Layer {
   if (!isObject(value)) return { given: new Map(), problems: [`${name}: expected an object of options; got ${JSON.stringify(value)}`] };
   const given = new Map<Key, Given>();
   const problems: string[] = [];
@@ -83,7 +83,7 @@ function layerOf(value: unknown, name: string): Layer {
     const option = OPTION_LIST.find((each) => each.name === optionKey || camelNameOf(each) === optionKey);
     if (option === undefined) {
       problems.push(`${name}: unknown option "${key}"${didYouMean(key, key.includes("-") ? KEBAB_KEYS : CAMEL_KEYS)}`);
-    } else if (option.key === "config") {
+    } else if (option.key === "config" && !mayNameFile) {
       problems.push(`${name}: "config" cannot be given in a config file`);
     } else if (given.has(option.key)) {
       problems.push(`${name}: "${option.name}" is given twice, as ${given.get(option.key)?.label.slice(name.length + 2)} and as ${key}`);

@@ -8,8 +8,9 @@ import { crossCheck } from "./checks.ts";
 import type { Config, Provenance } from "./config.ts";
 import { type Resolved, resolveEntry, resolveFolder } from "./entry.ts";
 import { readEnvironment, readPort } from "./environment.ts";
-import { type ConfigFile, readConfigFile } from "./file.ts";
+import { type ConfigFile, layerOf, readConfigFile } from "./file.ts";
 import { type Flags, readFlags } from "./flags.ts";
+import type { Handed } from "./handed.ts";
 import { EMPTY_LAYER, type Given, type Layer } from "./layer.ts";
 import { type AnyOption, OPTION_LIST } from "./option-list.ts";
 import { type Key, type Settings, USAGE } from "./options.ts";
@@ -23,6 +24,8 @@ export interface ConfigInput {
   readonly isTerminal: boolean;
   /** How long a config file that is code may take, in milliseconds; default 10,000. */
   readonly configDeadlineMs?: number;
+  /** What a program gave to `start()`: stronger than everything else. */
+  readonly handed?: Handed | null;
 }
 
 export type ConfigResult =
@@ -30,7 +33,7 @@ export type ConfigResult =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
- * Precedence: flags, `ROLLCALL_*`, the config file or `package.json#rollcall`, `PORT` (for `port`), defaults.
+ * Precedence: what was handed over, flags, `ROLLCALL_*`, the config file or `package.json#rollcall`, `PORT` (for `port`), defaults.
  * Never throws for what a user did: every problem of every source is in `problems`, each with its source's name.
  */
 export async function resolveConfig(input: ConfigInput): Promise<ConfigResult> {
@@ -56,7 +59,7 @@ export async function resolveConfig(input: ConfigInput): Promise<ConfigResult> {
     option: option.name,
     source: sourceOf(option.key),
   }));
-  const config = configOf(settings, paths, flags.appArgs, folder.path);
+  const config = configOf(settings, paths, input.handed?.appArgs ?? flags.appArgs, folder.path);
   return { ok: true, config, provenance, file: file.kind === "found" ? file.path : null };
 }
 
@@ -91,12 +94,13 @@ interface Sources {
 async function readSources(input: ConfigInput): Promise<Sources> {
   const flags = readFlags(input.argv);
   const environment = readEnvironment(input.env);
-  const asked = (key: Key): Given | undefined => flags.given.get(key) ?? environment.given.get(key);
+  const handed = input.handed == null ? EMPTY_LAYER : layerOf(input.handed.options, "start()", true);
+  const asked = (key: Key): Given | undefined => handed.given.get(key) ?? flags.given.get(key) ?? environment.given.get(key);
   const start = folderOf(asked("cwd"), input.cwd);
   const deadlineMs = input.configDeadlineMs ?? 10_000;
   const file: ConfigFile = start.ok ? await readConfigFile(start.path, asked("config"), input.env, deadlineMs) : { kind: "none" };
   const fileLayer = file.kind === "found" ? file.layer : EMPTY_LAYER;
-  return { flags, asked, start, file, layers: [flags, environment, fileLayer, readPort(input.env)] };
+  return { flags, asked, start, file, layers: [handed, flags, environment, fileLayer, readPort(input.env)] };
 }
 
 interface Merged {

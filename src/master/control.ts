@@ -1,20 +1,15 @@
 // The control socket: takes orders from whoever may connect (this user and root) and tells how they go. Runs in the master.
 // Its one rule: no client, whatever it sends or does not read, costs the master more than a bounded buffer or ever throws in it.
 import { createServer, type Socket } from "node:net";
-import { type Answer, encode, MAX_REQUEST_BYTES, orderOf, parseRequest, type Request } from "../messenger/control.ts";
+import { type Answer, encode, MAX_REQUEST_BYTES, parseRequest, type Request } from "../messenger/control.ts";
 import type { LogLevel } from "../policy/effects.ts";
-import type { Order } from "../policy/events.ts";
-import { pursue, refusal } from "../policy/pursuit.ts";
 import type { State } from "../policy/state.ts";
 import { openAt, openSomewhere } from "./control-socket.ts";
-import { Watch } from "./control-watch.ts";
+import type { Watch } from "./control-watch.ts";
 import { Lingering } from "./linger.ts";
+import { judgeRequest, type OrderSource } from "./orders.ts";
 
-export interface ControlSource {
-  state(): State;
-  now(): number;
-  order(order: Order): void;
-  status(): object;
+export interface ControlSource extends OrderSource {
   warn(message: string): void;
 }
 
@@ -118,15 +113,10 @@ export async function openControl(path: string | null, source: ControlSource): P
   }
 
   function answer(client: Socket, request: Request): void {
-    const before = source.state();
-    const order = orderOf(request, before.workersTarget);
-    if (order === null) return dismiss(client, { event: "status", status: source.status() });
-    const { command } = request;
-    const why = refusal(order, before);
-    if (why !== null) return dismiss(client, { event: "failed", command, why });
-    const pursuit = pursue(order, before);
-    const watch = new Watch(command, pursuit, before, source.now());
-    say(client, { event: "accepted", command, pid: process.pid, ...detailsOf(pursuit) });
+    const judged = judgeRequest(request, source);
+    if (judged.type === "answered") return dismiss(client, judged.last);
+    const { first, order, watch } = judged;
+    say(client, first);
     source.order(order);
     if (!clients.has(client)) return;
     clients.set(client, watch);
@@ -149,11 +139,6 @@ export async function openControl(path: string | null, source: ControlSource): P
     clients.delete(client);
     lingering.close(client);
   }
-}
-
-function detailsOf(pursuit: ReturnType<typeof pursue>): Partial<Extract<Answer, { event: "accepted" }>> {
-  if (pursuit.kind === "reload") return { generation: pursuit.generation, queued: pursuit.queued };
-  return pursuit.kind === "scale" ? { workers: pursuit.workers } : {};
 }
 
 /** Writes and forgets: what a client does not read it must not cost. */

@@ -40,10 +40,10 @@ export function describeDesk({ probesPort, metricsPort }: DeskPorts, metricsHost
 }
 
 /** "http://localhost:3000" for a person to click; a path for a unix socket. */
-export function describeAddress(address: string, port: number | null): string {
+export function describeAddress(address: string, port: number | null, secure: boolean, anywhere = "localhost"): string {
   if (port === null) return address;
   const isAny = address === "::" || address === "0.0.0.0";
-  return `http://${isAny ? "localhost" : address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `${secure ? "https" : "http"}://${isAny ? anywhere : address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 function urlHost(host: string | null): string {

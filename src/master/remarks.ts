@@ -14,7 +14,7 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
   const who = role === "agent" ? "agent" : `worker ${slot}`;
   switch (said.type) {
     case "listening": {
-      const address = describeAddress(said.address, said.port);
+      const address = describeAddress(said.address, said.port, said.secure);
       const line = { fields: { ...fields, address } };
       if (said.expected || role === "agent") return { ...line, level: "debug", message: `${who} listens on ${address}` };
       const wanted = `it is ready when it listens on port ${ports.join(", ")} (from --port or PORT)`;

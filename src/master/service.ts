@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
+import type { ReadyFacts } from "../messenger/parent.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event } from "../policy/events.ts";
@@ -20,6 +21,7 @@ import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
+import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
@@ -32,13 +34,15 @@ export interface ServiceInput {
   readonly configFile: string | null;
   readonly log: MasterLog;
   readonly world: World;
+  /** Whether the parent reads what is sealed for it. */
+  readonly isOwnParent: boolean;
 }
 
 /**
  * Runs the service until the process ends.
  * @throws ClusterError for what keeps it from starting: nothing has been forked then
  */
-export async function runService({ config, configFile, log, world }: ServiceInput): Promise<void> {
+export async function runService({ config, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
   const startedAt = world.now();
   const version = readVersion();
   const { listening, unheld, warning } = await chooseListening(config);
@@ -56,14 +60,29 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
     { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
     { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
   );
-  const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled: (state) => desk.settled(state) });
+  const loop = new Loop(world, initialState(plan.settings, startedAt), {
+    perform,
+    settled(state) {
+      desk.settled(state);
+      parent.settled(state);
+    },
+  });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const { hasAgent } = plan.settings;
+  let reached: ReadyFacts = { port: null, debugPort: null, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write },
     state: () => loop.state,
     now: () => world.now(),
     order: (order) => loop.feed({ type: "ordered", order }),
+  });
+
+  const parent = new Parent({
+    ...{ isOwn: isOwnParent, status, write },
+    state: () => loop.state,
+    now: () => world.now(),
+    order: (order) => loop.feed({ type: "ordered", order }),
+    onLetter: () => {},
   });
 
   if (config.title !== null) process.title = `${config.title}: master`;
@@ -84,6 +103,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   if (warning !== null) write({ level: "warn", fields: {}, message: warning });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   const firstBoot = new Promise<void>((resolve) => (bootSeen = resolve));
+  parent.open();
   loop.feed({ type: "clock" });
   // The children have the processors first: what the log and the desk load takes about as long as a child's boot.
   const cancel = world.startTimer(DESK_AFTER_MS, bootSeen);
@@ -123,13 +143,16 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
         return children.kill(effect.life);
       case "log":
         desk.heard(effect);
+        parent.heard(effect);
         return write(effect);
       case "tally":
+        parent.tally(effect.tally, loop.state);
         return desk.tally(effect.tally);
       case "print-status":
         return write({ level: "info", fields: { status: status() }, message: "status" });
       case "announce-ready": {
         const readyMs = Math.round(world.now() - startedAt);
+        parent.announceReady(reached);
         const where = addresses.size === 0 ? "" : `: ${[...addresses].join(", ")}`;
         return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
       }
@@ -156,6 +179,7 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   async function end(code: number): Promise<void> {
     await children.descendantsEnded(Math.max(0, (loop.state.stop?.deadlineAt ?? 0) - world.now()));
     desk.end(code);
+    parent.end(code);
     await log.end();
     world.exit(code);
   }
@@ -187,12 +211,16 @@ export async function runService({ config, configFile, log, world }: ServiceInpu
   }
 
   function remark(said: Remark): void {
-    if (said.type === "listening" && said.expected) addresses.add(describeAddress(said.address, said.port));
+    if (said.type === "listening" && said.expected) {
+      addresses.add(describeAddress(said.address, said.port, said.secure));
+      if (reached.address === null) reached = describeForParent(said, null);
+    }
     if (said.type === "cut") desk.addCut(said.connections);
     write(describeRemark(said, config.ports));
   }
 
   function write(line: Line): void {
+    parent.noteError(line);
     log.write(line);
   }
 }

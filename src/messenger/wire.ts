@@ -36,7 +36,14 @@ export interface Assignment {
 
 export type ChildToMaster =
   | { readonly type: "ready" }
-  | { readonly type: "listening"; readonly address: string; readonly port: number | null; readonly expected: boolean }
+  | {
+      readonly type: "listening";
+      readonly address: string;
+      readonly port: number | null;
+      readonly expected: boolean;
+      /** Whether it speaks TLS. */
+      readonly secure: boolean;
+    }
   | { readonly type: "beat"; readonly sample: Sample }
   | { readonly type: "fault"; readonly fault: Fault; readonly survived: boolean }
   | { readonly type: "closed" }
@@ -125,7 +132,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     case "listening": {
       const { address, port, expected } = raw;
       if (typeof address !== "string" || !(port === null || isCount(port))) return null;
-      return { type: "listening", address: address.slice(0, 256), port, expected: expected === true };
+      return { type: "listening", address: address.slice(0, 256), port, expected: expected === true, secure: raw.secure === true };
     }
     case "beat": {
       const sample = openSample(raw.sample);

@@ -17,6 +17,7 @@ export type Remark =
       readonly address: string;
       readonly port: number | null;
       readonly expected: boolean;
+      readonly secure: boolean;
     }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })

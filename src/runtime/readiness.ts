@@ -3,6 +3,7 @@
 import type { AddressInfo, Server } from "node:net";
 import type { Assignment } from "../messenger/wire.ts";
 import type { Channel } from "./channel.ts";
+import { isSecure } from "./connection.ts";
 import { defaultFunction, mainModule } from "./main-module.ts";
 import { probeServer } from "./self-probe.ts";
 import type { Traffic } from "./traffic.ts";
@@ -75,7 +76,7 @@ function whenListening({ assignment, channel, traffic }: Parts): Promise<Server>
     traffic.onListening((server) => {
       const { address, port } = nameOf(server);
       const expected = assignment.ports.length === 0 || (port !== null && assignment.ports.includes(port));
-      channel.send({ type: "listening", address, port, expected });
+      channel.send({ type: "listening", address, port, expected, secure: isSecure(server) });
       if (!expected) return;
       first ??= server;
       if (port !== null) missing.delete(port);

@@ -22,6 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["process/"],
   ["runtime/"],
   ["master/"],
+  ["embedding/"],
   ["cli/", "index.ts"],
 ];
 

@@ -7,8 +7,8 @@ import { FAULT, SAMPLE } from "../../helpers/story.ts";
 const GOOD: readonly ChildToMaster[] = [
   { type: "ready" },
   { type: "closed" },
-  { type: "listening", address: "::", port: 8_080, expected: true },
-  { type: "listening", address: "/tmp/app.sock", port: null, expected: false },
+  { type: "listening", address: "::", port: 8_080, expected: true, secure: true },
+  { type: "listening", address: "/tmp/app.sock", port: null, expected: false, secure: false },
   { type: "beat", sample: SAMPLE },
   { type: "beat", sample: { ...SAMPLE, requests: 0, utilization: 0, cpuSeconds: 0.25 } },
   { type: "fault", fault: FAULT, survived: true },
