@@ -8,8 +8,17 @@ export interface Chance {
 }
 
 export function startChance(t: TestContext): Chance {
-  const seed = Number(process.env.ROLLCALL_SEED ?? Date.now() % 1_000_000);
+  const seed = chooseSeed();
   t.diagnostic(`ROLLCALL_SEED=${seed}`);
+  return chanceOf(seed);
+}
+
+export function chooseSeed(): number {
+  return Number(process.env.ROLLCALL_SEED ?? Date.now() % 1_000_000);
+}
+
+/** The same seed gives the same chances. */
+export function chanceOf(seed: number): Chance {
   let state = seed;
   // mulberry32
   const next = (): number => {

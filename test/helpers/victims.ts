@@ -25,7 +25,7 @@ export function ownedBy(pid: number, port: number): ReadonlySet<number> {
   return new Set(owned.map((line) => Number(/:(\d+)\s+users:/.exec(line)?.[1])));
 }
 
-function isStopped(pid: number): boolean {
+export function isStopped(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) === "T";
