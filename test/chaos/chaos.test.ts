@@ -24,7 +24,7 @@ suite("chaos", { skip: !hasSs && "needs ss", timeout: MS + MORE_MS }, () => {
     let isBroken = false;
     for (let seed = first; performance.now() < endsAt && !isBroken; seed++) {
       const plan = drawPlan(seed, DEEDS, ENDINGS);
-      t.diagnostic(`ROLLCALL_SEED=${seed}: ${name(plan.ground)}, ${plan.steps.length} steps`);
+      tell(`ROLLCALL_SEED=${seed}: ${name(plan.ground)}, ${plan.steps.length} steps`);
       await t.test(`round ${seed - first + 1}, ROLLCALL_SEED=${seed}: ${name(plan.ground)}`, { timeout: MS + MORE_MS }, async (round) => {
         isBroken = true;
         await runRound(await setScene(round, plan.ground, seed), plan, endsAt);
@@ -61,10 +61,15 @@ async function during(scene: Scene, seed: number, what: string, act: () => Promi
   const from = scene.service.output().length;
   try {
     const told = await act();
-    scene.t.diagnostic(`${what}${told === "" ? "" : ` (${told})`}: ${describe(passed())}`);
+    tell(`  ${what}${told === "" ? "" : ` (${told})`}: ${describe(passed())}`);
   } catch (error) {
     const log = scene.service.output().slice(from);
     const head = `a promise is broken: ROLLCALL_SEED=${seed}, ${name(scene.ground)}, ${what}, after ${describe(passed())}`;
     throw new Error(`${head}\n${(error as Error).stack}\n— the master's log of this step —\n${log}`);
   }
+}
+
+/** At once: the test's reporter waits for the end of a round. */
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -9,6 +9,8 @@ import type { Seen } from "./watch.ts";
 
 /** How many more answers show that the service serves. */
 const SERVED = 60;
+/** When the service is whole again, an answer takes milliseconds. */
+const HUNG_MS = 10_000;
 /** P5 says at once; this is for a machine with more to do than it can. */
 const PROBE_MS = 3_000;
 const LISTEN = "0A";
@@ -54,7 +56,7 @@ export async function startChecks(scene: Scene): Promise<Checks> {
     check: async ({ unready = false, silent = false }) => {
       const now = performance.now();
       const isAnswered = (): boolean => load.outstanding(now).length === 0;
-      await patiently("every request is answered", isAnswered).catch((error: Error) => {
+      await patiently("every request is answered", isAnswered, HUNG_MS).catch((error: Error) => {
         throw new Error(`P2: 0 hung: ${error.message}; outstanding: ${load.outstanding(now).join("; ")}`);
       });
       const before = load.answered();

@@ -32,7 +32,7 @@ const KINDS: readonly Kind[] = [
   { name: "new connections, uploads", keepAlive: false, path: "/echo", upload: UPLOAD, clients: 1 },
 ];
 /** Between two requests of a client: this is chaos, not saturation. */
-const PAUSE_MS = 4;
+const PAUSE_MS = 10;
 
 interface Use {
   readonly openedAt: number;

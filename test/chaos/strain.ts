@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** However starved: a wait that has lasted so many times its deadline has failed. */
-const LONGEST = 10;
+const LONGEST = 5;
 const POLL_MS = 50;
 /** All statistics of a wait, for messages. */
 export interface Stretch {
