@@ -26,6 +26,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.exit(EXIT_CODES.usage);
   }
   const { config, file } = resolved;
+  if (process.pid === 1 && process.platform === "linux") await careForOrphans();
   const [{ prepareLog }, { realWorld }, { runService }] = await Promise.all([
     import("../log.ts"),
     import("../system/world.ts"),
@@ -45,6 +46,12 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 function named(error: unknown): string {
   return typeof error === "string" ? error : "Error";
+}
+
+/** A PID 1 that has no means to reap orphans lets an installed init be PID 1, and is started again below it. */
+async function careForOrphans(): Promise<void> {
+  const [{ giveWayToInit }, { hasKoffi }] = await Promise.all([import("../system/init.ts"), import("../system/libc.ts")]);
+  if (!hasKoffi()) giveWayToInit();
 }
 
 /** A word that is no file may have been meant as a command: `rollcall relaod`. */

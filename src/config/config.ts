@@ -69,6 +69,8 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
   readonly logFormat: "json" | "pretty";
   readonly pidFile: string | null;
+  /** Adopts and reaps orphans also where the master is not PID 1. */
+  readonly subreaper: boolean;
   readonly title: string | null;
   /** A child's end spares what it started in a session of its own. */
   readonly keepDescendants: boolean;

@@ -5,8 +5,10 @@ import { type AnyOption, envNameOf, OPTION_LIST } from "./option-list.ts";
 import type { Key } from "./options.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** Read elsewhere: the CPU count that the sizes start from, and what a child is told of itself. */
-const OWN_NAMES: ReadonlySet<string> = new Set(["CPUS", "CHILD", "ROLE", "SLOT", "LIFE", "PARENT"].map((name) => `ROLLCALL_${name}`));
+/** Read elsewhere: the CPU count that the sizes start from, and what a process is told of itself. */
+const OWN_NAMES: ReadonlySet<string> = new Set(
+  ["CPUS", "CHILD", "ROLE", "SLOT", "LIFE", "PARENT", "INIT"].map((name) => `ROLLCALL_${name}`),
+);
 
 /** Every `ROLLCALL_*` variable must be an option's; an empty one counts as unset. */
 export function readEnvironment(env: NodeJS.ProcessEnv): Layer {

@@ -64,6 +64,7 @@ export interface ConfigFileOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly keepDescendants?: boolean;
+  readonly subreaper?: boolean;
   readonly title?: string | null;
   readonly pidFile?: string | null;
 }

@@ -271,6 +271,12 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: false,
     meaning: "spare what a child has started in a session of its own (detached: true, setsid) when the child ends",
   },
+  subreaper: {
+    name: "subreaper",
+    kind: toggle,
+    default: false,
+    meaning: "adopt and reap orphans also where this is not PID 1 (Linux, needs koffi)",
+  },
   title: { name: "title", kind: text("<text>", "a title"), default: null, meaning: "process title, as ps shows it" },
   pidFile: { name: "pid-file", kind: file, default: null, meaning: "file to write the master's pid to" },
   config: {

@@ -28,6 +28,7 @@ export interface MetricsSource {
   now(): number;
   /** Connections that wait to be accepted, by each port of the app that the master knows. */
   acceptQueues(): Promise<ReadonlyMap<number, number>>;
+  orphans(): { readonly reaped: number; readonly zombies: number };
 }
 
 export interface Metrics {
@@ -80,6 +81,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   for (const signal of SIGNALS) signals.inc({ signal }, 0);
   addServiceGauges(registry, source, roles);
   addAcceptQueues(registry, source);
+  addOrphans(registry, source);
   addSlotMetrics(registry, () => takeSnapshot(source.state(), source.now()));
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -164,6 +166,27 @@ function addAcceptQueues(registry: Registry, source: MetricsSource): void {
       const waiting = await source.acceptQueues();
       this.reset();
       for (const [port, length] of waiting) this.set({ port }, length);
+    },
+  });
+}
+
+function addOrphans(registry: Registry, source: MetricsSource): void {
+  const registers = [registry];
+  new Gauge({
+    name: "rollcall_zombies",
+    help: "Orphans of this container that have ended and are not reaped yet, at the last look, once a second.",
+    registers,
+    collect() {
+      this.set(source.orphans().zombies);
+    },
+  });
+  new Counter({
+    name: "rollcall_orphans_reaped_total",
+    help: "Orphans that the master reaped, as PID 1 or with subreaper.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(source.orphans().reaped);
     },
   });
 }

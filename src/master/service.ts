@@ -21,6 +21,7 @@ import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
+import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
@@ -50,6 +51,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
   const plan = makePlan(config, process.env, listening);
+  const orphans = new Orphans({ config, world, write });
   const sockets = new HeldSockets(listening === null ? [] : config.ports, config.host, listening?.perSlot ?? true);
   for (const lock of takePorts(config, serviceName)) sockets.keep(lock);
   await checkPorts(config);
@@ -72,6 +74,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   let reached: ReadyFacts = { port: null, debugPort: null, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write },
+    orphans: () => orphans,
     state: () => loop.state,
     now: () => world.now(),
     order: (order) => loop.feed({ type: "ordered", order }),
@@ -111,6 +114,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   cancel();
   log.open();
   await desk.open().then((ports) => ports !== null && write(describeDesk(ports, config.metricsHost)), refuse);
+  orphans.start();
 
   function onEvent(event: Event): void {
     if (event.type === "readied" || event.type === "exited") bootSeen();
@@ -207,7 +211,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   function status(): object {
     const service = { version, node: process.version, pid: process.pid, uptimeSeconds: Math.round(world.now() - startedAt) / 1_000 };
     const { app, title } = config;
-    return { ...service, app, title, addresses: [...addresses], ...takeSnapshot(loop.state, world.now()) };
+    return { ...service, app, title, addresses: [...addresses], orphans: orphans.view(), ...takeSnapshot(loop.state, world.now()) };
   }
 
   function remark(said: Remark): void {

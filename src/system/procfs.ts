@@ -64,6 +64,12 @@ export function isSameProcess(pid: number, startTime: number, root = "/proc"): b
   return stat !== null && !stat.isGone && stat.startTime === startTime;
 }
 
+/** A dead child of `parent` that nobody has waited for; null when it lives, is gone, is another's or is hidden. */
+export function zombieOf(pid: number, parent: number, root = "/proc"): ProcessIdentity | null {
+  const stat = statOf(pid, root);
+  return stat?.isZombie === true && stat.parentPid === parent ? { pid, startTime: stat.startTime } : null;
+}
+
 /** Resident memory in bytes, shared pages included; null when the process is gone or hidden. */
 export function residentMemoryBytes(pid: number, root = "/proc"): number | null {
   // From `status`, not `statm`: kB needs no page size, and pages are 64 KiB on some arm64 kernels.
@@ -106,6 +112,7 @@ export interface Stat {
   readonly cpuTicks: number;
   /** Zombie or dead: only its entry is left. */
   readonly isGone: boolean;
+  readonly isZombie: boolean;
 }
 
 /** Null when the process is gone or hidden. */
@@ -124,6 +131,7 @@ export function readStat(pid: number, root = "/proc"): Stat | null {
     startTime: Number(fields[22 - 3]),
     cpuTicks: Number(fields[14 - 3]) + Number(fields[15 - 3]),
     isGone: fields[0] === "Z" || fields[0] === "X",
+    isZombie: fields[0] === "Z",
   };
   return Number.isInteger(stat.parentPid) && Number.isInteger(stat.startTime) ? stat : null;
 }

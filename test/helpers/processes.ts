@@ -1,6 +1,6 @@
 // Looks at processes from outside, and ends whole trees of them.
 import { readFileSync } from "node:fs";
-import { descendantsOf } from "../../src/system/procfs.ts";
+import { descendantsOf, pidsIn, zombieOf } from "../../src/system/procfs.ts";
 
 /** Alive and not a zombie. */
 export function isAlive(pid: number): boolean {
@@ -14,6 +14,11 @@ export function isAlive(pid: number): boolean {
 
 export function childrenOf(pid: number): readonly number[] {
   return descendantsOf(pid).map((each) => each.pid);
+}
+
+/** Dead children that nobody has waited for. */
+export function zombiesOf(pid: number): readonly number[] {
+  return pidsIn().filter((each) => zombieOf(each, pid) !== null);
 }
 
 export function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {

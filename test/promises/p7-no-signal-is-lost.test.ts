@@ -1,26 +1,18 @@
 // TERM before the service runs: as PID 1 at any moment from the first statement on, while the configuration is read, while agent and workers boot.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { asPid1, noPid1 } from "../helpers/namespaces.ts";
 import { childrenOf, isAlive } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 
 const SLACK_MS = 3_000;
 const STOP_TIMEOUT_MS = 3_000;
-
-const runs = (command: readonly string[]): boolean => spawnSync(command[0] as string, [...command.slice(1), "true"]).status === 0;
-const NAMESPACES = [
-  ["unshare", "--pid", "--fork", "--mount-proc"],
-  ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"],
-];
-/** What makes a command PID 1 of a namespace of its own; undefined where neither root nor user namespaces are to be had. */
-const asPid1 = process.platform === "linux" ? NAMESPACES.find(runs) : undefined;
 
 /** Whether the process has a handler for HUP: Node has none, and the entry file's first statement installs that and the others. */
 function hasHandlers(pid: number): boolean {
@@ -49,7 +41,7 @@ test("the entry file's first statement installs the handlers, and what it loads 
 });
 
 describe("TERM", { concurrency: 2 }, () => {
-  const skip = asPid1 === undefined && "needs root or user namespaces";
+  const skip = noPid1;
   for (const delayMs of [0, 20, 50, 100, 300, 600]) {
     test(`W2: as PID 1, ${delayMs} ms after the first statement, is never lost`, { skip }, async (t) => {
       const flags = ["--stop-timeout", `${STOP_TIMEOUT_MS}ms`];

@@ -83,6 +83,7 @@ test("fills everything with defaults but the app", async (t) => {
     logLevel: "info",
     logFormat: "json",
     pidFile: null,
+    subreaper: false,
     title: null,
     keepDescendants: false,
     nodeArgs: [],
