@@ -37,8 +37,8 @@ The strongest source wins. A list or a map is taken whole from one source; lists
 2. **Environment**: \`ROLLCALL_WORKERS=4\`. An empty variable counts as unset. Lists are separated by commas
    (\`ROLLCALL_PORT=3000,3001\`, \`ROLLCALL_ENV=A=1,B=2\`) or written as JSON where a value has a comma of its own
    (\`ROLLCALL_NODE_ARG='["--conditions=a,b"]'\`). Any other variable that starts with \`ROLLCALL_\` is refused, but for
-   \`ROLLCALL_CPUS\` (the number of CPUs to reckon with) and what Rollcall sets in its children: \`ROLLCALL_ROLE\`,
-   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\` and \`ROLLCALL_CHILD\`.
+   \`ROLLCALL_CPUS\` (the number of CPUs to reckon with) and what Rollcall sets for its own processes: \`ROLLCALL_ROLE\`,
+   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\`, \`ROLLCALL_CHILD\` and \`ROLLCALL_INIT\`.
    What Kubernetes writes for a Service that is called \`rollcall\` or \`rollcall-…\` is ignored.
 3. **A config file**: \`--config <file>\`, else the first of ${CONFIG_FILES.map((name) => `\`${name}\``).join(", ")} in the
    working folder, else the key \`rollcall\` of its \`package.json\`.

@@ -43,12 +43,15 @@ export function findInit(path: string = process.env.PATH ?? "", folders: readonl
 
 /**
  * Lets an init take the place of this process, which starts it anew as its child: same arguments, same environment. Returns only when that cannot be: no
- * init, a Node without execve, or a process that has come from there.
+ * init, a Node without execve, sockets that were handed over, or a process that has come from there.
  * A failed execve aborts Node 22 and 24, so the program has been run before.
  */
 export function giveWayToInit(init: Init | null = findInit()): void {
   const { execve } = process;
-  if (init === null || typeof execve !== "function" || process.env[MARK] !== undefined || process.send !== undefined) return;
+  if (init === null || typeof execve !== "function" || process.env[MARK] !== undefined) return;
+  // Descriptors that were handed over would be lost, a parent's channel too: Node has marked them close-on-exec.
+  const isActivated = process.env.LISTEN_FDS !== undefined && process.env.LISTEN_PID === String(process.pid);
+  if (isActivated || process.send !== undefined) return;
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   execve.call(process, init.path, [init.path, ...init.flags, "--", ...self], { ...process.env, [MARK]: init.path });
 }

@@ -66,7 +66,7 @@ export function isSameProcess(pid: number, startTime: number, root = "/proc"): b
 
 /** A dead child of `parent` that nobody has waited for; null when it lives, is gone, is another's or is hidden. */
 export function zombieOf(pid: number, parent: number, root = "/proc"): ProcessIdentity | null {
-  const stat = statOf(pid, root);
+  const stat = readStat(pid, root);
   return stat?.isZombie === true && stat.parentPid === parent ? { pid, startTime: stat.startTime } : null;
 }
 
