@@ -119,7 +119,8 @@ export function metricsPage(): string {
   const unused = (): never => {
     throw new Error("the docs scrape nothing");
   };
-  const all = createMetrics({ version: "0", hasAgent: true, state: unused, now: unused, acceptQueues: unused, orphans: unused }).describe();
+  const sources = { state: unused, now: unused, acceptQueues: unused, orphans: unused, messages: unused };
+  const all = createMetrics({ version: "0", hasAgent: true, ...sources }).describe();
   const own = all.filter((metric) => metric.name.startsWith("rollcall_"));
   const master = all.filter((metric) => !metric.name.startsWith("rollcall_"));
   return `<!-- Generated from src/master/metrics.ts by \`node scripts/write-docs.ts\`. Do not edit by hand. -->

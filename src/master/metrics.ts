@@ -7,6 +7,8 @@ import type { Outcome, Role, StartReason } from "../policy/life.ts";
 import { isLive, isReady, SERVICE_STATES, serviceState } from "../policy/select.ts";
 import { countProcesses, PROCESS_STATES, takeSnapshot } from "../policy/snapshot.ts";
 import type { State } from "../policy/state.ts";
+import { addMessageMetrics } from "./message-metrics.ts";
+import type { PostCounts } from "./post.ts";
 import { addSlotMetrics } from "./slot-metrics.ts";
 
 const REASONS: readonly StartReason[] = [
@@ -29,6 +31,7 @@ export interface MetricsSource {
   /** Connections that wait to be accepted, by each port of the app that the master knows. */
   acceptQueues(): Promise<ReadonlyMap<number, number>>;
   orphans(): { readonly reaped: number; readonly zombies: number };
+  messages(): PostCounts;
 }
 
 export interface Metrics {
@@ -82,6 +85,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   addServiceGauges(registry, source, roles);
   addAcceptQueues(registry, source);
   addOrphans(registry, source);
+  addMessageMetrics(registry, () => source.messages());
   addSlotMetrics(registry, () => takeSnapshot(source.state(), source.now()));
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);

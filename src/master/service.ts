@@ -5,10 +5,11 @@ import type { Line, MasterLog } from "../log.ts";
 import type { ReadyFacts } from "../messenger/parent.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
-import type { Event } from "../policy/events.ts";
+import type { Event, Order } from "../policy/events.ts";
 import { findLife } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
+import type { State } from "../policy/state.ts";
 import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
@@ -24,6 +25,7 @@ import { Loop } from "./loop.ts";
 import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
+import { Post } from "./post.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
 
@@ -60,33 +62,41 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   let bootSeen = (): void => {};
   const children = new Children(
     { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
-    { onEvent, onRemark: remark, onPort: (...said) => lodgings.onPort(...said) },
-  );
-  const loop = new Loop(world, initialState(plan.settings, startedAt), {
-    perform,
-    settled(state) {
-      desk.settled(state);
-      parent.settled(state);
+    {
+      onEvent,
+      onRemark: remark,
+      onPort: (...said) => lodgings.onPort(...said),
+      onPost: (life, { role, slot }, pid, pipe) => post.join(life, role, slot, pid, pipe),
     },
+  );
+  const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
+  const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
+  const post = new Post({
+    now: () => world.now(),
+    random: () => world.random(),
+    order,
+    write,
+    ready: () => reached,
   });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: null, address: null, protocol: "http" };
   const desk = new Desk({
-    ...{ config, version, hasAgent, acceptQueues, status, write },
+    ...{ config, version, hasAgent, acceptQueues, status, write, order },
     orphans: () => orphans,
+    messages: () => post.counts,
     state: () => loop.state,
     now: () => world.now(),
-    order: (order) => loop.feed({ type: "ordered", order }),
   });
 
   const parent = new Parent({
     ...{ isOwn: isOwnParent, status, write },
     state: () => loop.state,
     now: () => world.now(),
-    order: (order) => loop.feed({ type: "ordered", order }),
-    onLetter: () => {},
+    order,
+    onLetter: (raw) => post.fromParent(raw),
   });
+  post.connectParent({ deliver: (letter) => parent.post(letter), pause: () => parent.pause(), resume: () => parent.resume() });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
@@ -121,6 +131,13 @@ export async function runService({ config, configFile, log, world, isOwnParent }
     loop.feed(nameHolder(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
+    if (event.type === "exited") post.leave(event.life);
+  }
+
+  function settled(state: State): void {
+    desk.settled(state);
+    parent.settled(state);
+    post.settled(state);
   }
 
   function perform(effect: Effect): void {
@@ -215,7 +232,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   }
 
   function remark(said: Remark): void {
-    if (said.type === "listening" && said.expected) {
+    if (said.type === "listening" && said.expected && said.place.role === "worker") {
       addresses.add(describeAddress(said.address, said.port, said.secure));
       if (reached.address === null) reached = describeForParent(said, null);
     }

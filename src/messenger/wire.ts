@@ -22,6 +22,8 @@ export interface Assignment {
   readonly readyWhen: string;
   /** Declared ports: a worker is ready when it listens on all of them. Empty: on any. */
   readonly ports: readonly number[];
+  /** The descriptor of the pipe for letters. */
+  readonly post: number;
   readonly heartbeatMs: number;
   /** Budget of a drain that nobody ordered: a lost master, an uncaught exception. */
   readonly stopTimeoutMs: number;

@@ -1,13 +1,14 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
 import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { readOomKills } from "../system/cgroup.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
-import { type LaunchPlan, launch, type Place } from "./launch.ts";
+import { type LaunchPlan, launch, type Place, postPipe } from "./launch.ts";
 
 /** What a child says that is no event of its life: for the log and the metrics. */
 export type Remark =
@@ -35,6 +36,8 @@ interface Listeners {
   readonly onRemark: (remark: Remark) => void;
   /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
   readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
+  /** A child is there, with the pipe for its letters. */
+  readonly onPost: (life: number, place: Place, pid: number, pipe: Socket) => void;
 }
 
 export class Children {
@@ -71,7 +74,10 @@ export class Children {
       this.#descendants.orphaned(life, place, this.#killed.has(life));
       afterLastWords(child, () => this.#onExit(life, code, signal));
     });
-    if (child.pid !== undefined) this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
+    const pipe = postPipe(child);
+    if (child.pid === undefined) return void pipe?.on("error", ignore);
+    this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
+    if (pipe !== null) this.#listeners.onPost(life, place, child.pid, pipe);
   }
 
   /** Sends an order; a handle goes along as a copy. */

@@ -1,13 +1,17 @@
 // How a child is started: Node flags, environment, arguments. The agent by child_process.fork, workers by cluster.fork. Runs in the master.
 import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
+import type { Socket } from "node:net";
 import type { Config } from "../config/config.ts";
 import type { Assignment } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 
+/** The pipe for letters, which Node's own channel would read as JSON and without any bound. */
+const POST_FD = 4;
+
 /** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
-const FIRST_FD = 4;
+const FIRST_FD = 5;
 
 /** The first thing that a child runs. */
 const PRELOAD: string = ownFile("runtime/preload", ".cjs");
@@ -34,6 +38,11 @@ export interface Place {
   readonly generation: number;
 }
 
+/** The master's end of a child's pipe for letters. */
+export function postPipe(child: ChildProcess): Socket | null {
+  return (child.stdio[POST_FD as 4] ?? null) as Socket | null;
+}
+
 /**
  * Starts one child.
  * @param mark by which what it starts itself is found
@@ -44,14 +53,17 @@ export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSo
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
   const execArgv = nodeFlags(plan, place);
   const env = { ...childEnvironment(plan, place, sockets), [MARK]: mark };
-  if (place.role === "agent") return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: "inherit" });
+  if (place.role === "agent") {
+    const stdio = ["inherit", "inherit", "inherit", "ipc", "pipe"] as const;
+    return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: [...stdio] });
+  }
   cluster.schedulingPolicy = plan.unheld === "shared" ? cluster.SCHED_NONE : cluster.SCHED_RR;
   cluster.setupPrimary({
     exec: entry,
     args: [...config.appArgs],
     execArgv,
     cwd: config.cwd,
-    stdio: ["inherit", "inherit", "inherit", "ipc", ...sockets.map(({ handle }) => handle.fd)],
+    stdio: ["inherit", "inherit", "inherit", "ipc", "pipe", ...sockets.map(({ handle }) => handle.fd)],
   });
   const worker = cluster.fork(env);
   // Cluster repeats the process's errors on the worker, where nobody listening would make them the master's own.
@@ -80,6 +92,7 @@ function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets
     generation: place.generation,
     readyWhen: config.readyWhen,
     ports: place.role === "worker" ? config.ports : [],
+    post: POST_FD,
     heartbeatMs: Math.min(HEARTBEAT_MS, config.heartbeatTimeoutMs / 4),
     stopTimeoutMs: config.stopTimeoutMs,
     drainIdleMs: config.drainIdleMs,

@@ -2,9 +2,10 @@
 import type { Role } from "../policy/life.ts";
 import type { ShutdownHook } from "./hooks.ts";
 import { findLink, putLink } from "./link.ts";
+import type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler } from "./messenger.ts";
 import { standaloneLink } from "./standalone.ts";
 
-export type { Role, ShutdownHook };
+export type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler, Role, ShutdownHook };
 
 const link = findLink() ?? putLink(standaloneLink());
 
@@ -32,6 +33,9 @@ export function onShutdown(hook: ShutdownHook): () => void {
   if (typeof hook !== "function") throw new TypeError(`onShutdown(hook): expected a function, got ${hook === null ? "null" : typeof hook}`);
   return link.onShutdown(hook);
 }
+
+/** Sends to, and hears from, the agent, the workers, the master and its parent. Under plain `node` this process is the only worker, and hears itself. */
+export const messenger: Messenger = link.takeMessenger();
 
 /** Aborts when the process begins to drain: end streams, long polls and loops by it. */
 export const shutdownSignal: AbortSignal = link.signal;

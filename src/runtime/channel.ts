@@ -34,6 +34,11 @@ export class Channel {
     process.once("disconnect", listener);
   }
 
+  /** Whether the app listens to messages itself. */
+  hasAppListeners(): boolean {
+    return process.listenerCount("message") > 1;
+  }
+
   /** Sends, and never throws: a full or closed channel is the master's trouble, not the app's. */
   send(message: ChildToMaster, done: () => void = ignore, handle?: TcpHandle): void {
     if (!process.connected || process.send === undefined) return done();

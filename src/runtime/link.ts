@@ -3,6 +3,7 @@
 import type { Assignment } from "../messenger/wire.ts";
 import type { Role } from "../policy/life.ts";
 import type { Hooks, ShutdownHook } from "./hooks.ts";
+import type { Messenger } from "./messenger.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface Link {
@@ -10,6 +11,8 @@ export interface Link {
   readonly slot: number;
   readonly generation: number;
   readonly signal: AbortSignal;
+  /** The app has loaded `rollcall/app`: from here on it hears what the master says. */
+  takeMessenger(): Messenger;
   ready(): void;
   onShutdown(hook: ShutdownHook): () => void;
 }
@@ -21,14 +24,16 @@ interface Parts {
   readonly assignment: Assignment;
   readonly hooks: Hooks;
   readonly readiness: Readiness;
+  readonly messenger: Messenger;
 }
 
-export function publishLink({ assignment, hooks, readiness }: Parts): void {
+export function publishLink({ assignment, hooks, readiness, messenger }: Parts): void {
   putLink({
     role: assignment.role,
     slot: assignment.slot,
     generation: assignment.generation,
     signal: hooks.signal,
+    takeMessenger: () => messenger.hearMaster(),
     ready: () => readiness.say(),
     onShutdown: (hook) => hooks.add(hook),
   });

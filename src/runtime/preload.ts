@@ -9,6 +9,8 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { Hooks } from "./hooks.ts";
 import { publishLink } from "./link.ts";
 import { HeldListening } from "./listen.ts";
+import { PostBox } from "./post-box.ts";
+import { takeRawMessages } from "./raw-messages.ts";
 import { announceWhenReady } from "./readiness.ts";
 import { SignalGuard } from "./signal-guard.ts";
 import { Traffic } from "./traffic.ts";
@@ -31,8 +33,10 @@ if (assignment !== null && process.send !== undefined) {
     listening.end();
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
   });
-  const readiness = announceWhenReady({ assignment, channel, traffic });
+  const post = new PostBox(assignment, channel);
+  const readiness = announceWhenReady({ assignment, channel, traffic, onReady: () => post.messenger.booted() });
+  takeRawMessages(post, readiness);
   catchFaults({ assignment, channel, drain, readiness, traffic });
   startHeartbeat({ assignment, channel, traffic });
-  publishLink({ assignment, hooks, readiness });
+  publishLink({ assignment, hooks, readiness, messenger: post.messenger });
 }

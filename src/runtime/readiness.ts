@@ -15,6 +15,7 @@ interface Parts {
   readonly assignment: Assignment;
   readonly channel: Channel;
   readonly traffic: Traffic;
+  readonly onReady: () => void;
 }
 
 export interface Readiness {
@@ -30,6 +31,7 @@ export function announceWhenReady(parts: Parts): Readiness {
     if (announced) return;
     announced = true;
     channel.send({ type: "ready" });
+    parts.onReady();
   };
   const listening = whenListening(parts);
   const failed = (error: unknown): void => {

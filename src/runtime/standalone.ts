@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import type { ShutdownHook } from "./hooks.ts";
 import type { Link } from "./link.ts";
+import { standaloneMessenger } from "./standalone-messenger.ts";
 
 /** A process started by plain `node`: worker 0 of generation 1, ready when it says so to nobody. */
 export function standaloneLink(): Link {
@@ -16,6 +17,7 @@ export function standaloneLink(): Link {
       watch();
       return controller.signal;
     },
+    takeMessenger: standaloneMessenger,
     ready() {},
     onShutdown(hook) {
       watch();

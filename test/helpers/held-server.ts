@@ -28,6 +28,7 @@ const ASSIGNMENT: Assignment = {
   generation: 1,
   readyWhen: "listening",
   ports: [],
+  post: 4,
   heartbeatMs: 1_000,
   stopTimeoutMs: 9_000,
   drainIdleMs: 5_000,

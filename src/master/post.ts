@@ -1,0 +1,247 @@
+// The post: takes letters from the children's post pipes and from the parent, stamps them with who they really come from, and hands them on.
+// Bodies are not looked into. What cannot be handed on is dropped and counted, never thrown; a child that reads nothing costs only itself. In the master.
+import type { Socket } from "node:net";
+import type { Line } from "../log.ts";
+import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp, writeFrame } from "../messenger/frame.ts";
+import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
+import { Outbox, type Pool } from "../messenger/outbox.ts";
+import { type Notice, notices } from "../messenger/presence.ts";
+import { type Receivers, route, type Seat } from "../messenger/router.ts";
+import type { Order } from "../policy/events.ts";
+import type { Role } from "../policy/life.ts";
+import { findLife } from "../policy/select.ts";
+import type { State } from "../policy/state.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
+const OUTBOX_BYTES: number = 8 * 1024 * 1024;
+const POOL_BYTES: number = 24 * 1024 * 1024;
+/** Between two lines of the log about the same kind of loss. */
+const LOG_EVERY_MS = 60_000;
+/** How long what a dead child has written is waited for. */
+const LAST_WORDS_MS = 1_000;
+
+/**
+ * Why a letter was dropped: its receiver is not there, or has not read what it was sent before; it is longer than letters may be; only the master says such a
+ * thing; its bytes are no letter.
+ */
+export const DROP_REASONS = ["absent", "full", "too_long", "forged", "malformed"] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** The program that spawned the master over an IPC channel. */
+export interface ParentEnd {
+  /** @returns false when it is gone */
+  deliver(letter: Letter): boolean;
+  /** Its next letters wait in its own process. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface PostCounts {
+  /** Letters handed to a process, by "from to". */
+  readonly sent: ReadonlyMap<`${Endpoint} ${Endpoint}`, number>;
+  readonly dropped: ReadonlyMap<DropReason, number>;
+}
+
+interface Parts {
+  readonly now: () => number;
+  readonly random: () => number;
+  order(order: Order): void;
+  write(line: Line): void;
+  /** What `egg-ready` says. */
+  ready(): unknown;
+}
+
+interface PostSeat extends Seat {
+  isReady: boolean;
+  readonly life: number;
+  readonly who: string;
+  readonly socket: Socket;
+  readonly outbox: Outbox;
+}
+
+export class Post {
+  readonly #parts: Parts;
+  readonly #seats: Map<number, PostSeat> = new Map();
+  readonly #pool: Pool = { bytes: 0, limitBytes: POOL_BYTES };
+  readonly #turnstile: Turnstile = new Turnstile();
+  readonly #sent: Map<`${Endpoint} ${Endpoint}`, number> = new Map();
+  readonly #dropped: Map<DropReason, number> = new Map();
+  readonly #logged: Map<DropReason, { at: number; count: number }> = new Map();
+  #parent: ParentEnd | null = null;
+  #state: State | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    for (const from of ENDPOINTS)
+      for (const to of ENDPOINTS) if (from !== to || from === "agent" || from === "app") this.#sent.set(`${from} ${to}`, 0);
+    for (const reason of DROP_REASONS) this.#dropped.set(reason, 0);
+  }
+
+  get counts(): PostCounts {
+    return { sent: this.#sent, dropped: this.#dropped };
+  }
+
+  connectParent(parent: ParentEnd): void {
+    this.#parent = parent;
+  }
+
+  /** What the parent wrote, in egg's form; anything else is dropped. */
+  fromParent(raw: unknown): void {
+    const letter = readRawLetter(typeof raw === "string" ? { action: raw, data: raw } : raw);
+    if (letter === null) return this.#drop("malformed", "the parent");
+    this.#write(() => {
+      const frame = writeLetter(letter, "v8");
+      this.#take(frame, "parent", null);
+      if (this.#parent !== null) this.#turnstile.count(this.#parent, frame.length);
+    });
+  }
+
+  /** A child has been forked; the pipe is its post. */
+  join(life: number, role: Role, slot: number, pid: number, socket: Socket): void {
+    const who = role === "agent" ? "agent" : `worker ${slot}`;
+    const seat: PostSeat = { life, role, pid, who, socket, outbox: new Outbox(socket, OUTBOX_BYTES, this.#pool), isReady: false };
+    this.#seats.set(life, seat);
+    const from = role === "agent" ? "agent" : "app";
+    const reader = new FrameReader({
+      onFrame: (frame) => this.#take(frame, from, seat),
+      onTooLong: () => this.#drop("too_long", who),
+    });
+    socket.on("error", ignore);
+    socket.once("close", () => this.leave(life));
+    socket.on("data", (chunk: Buffer) => {
+      if (!reader.push(chunk)) {
+        this.#drop("malformed", who);
+        socket.destroy();
+      }
+      for (const each of this.#seats.values()) each.outbox.flush();
+      this.#turnstile.count(socket, chunk.length);
+    });
+  }
+
+  /** A child has ended. What it had written last is still read. */
+  leave(life: number): void {
+    const seat = this.#seats.get(life);
+    if (seat === undefined) return;
+    this.#seats.delete(life);
+    seat.outbox.discard();
+    // A grandchild that has inherited the pipe would keep it open.
+    const timer = setTimeout(() => seat.socket.destroy(), LAST_WORDS_MS);
+    seat.socket.once("close", () => clearTimeout(timer));
+    if (seat.socket.destroyed) clearTimeout(timer);
+  }
+
+  /** Who is there may have changed: whoever has to know is told. */
+  settled(state: State): void {
+    const before = this.#state;
+    if (before === state) return;
+    this.#state = state;
+    for (const seat of this.#seats.values()) seat.isReady = findLife(state, seat.life)?.life.state === "ready";
+    for (const notice of before === null ? [] : notices(before, state, this.#parts.ready)) this.#tell(notice);
+    for (const seat of this.#seats.values()) seat.outbox.flush();
+  }
+
+  /** A message of the master's own. */
+  #tell({ to, action, data }: Notice): void {
+    const frame = writeLetter({ action, data, to: "usual", receiver: 0 }, "v8");
+    stamp(frame, "master", 0);
+    for (const seat of this.#seats.values()) {
+      const endpoint = seat.role === "agent" ? "agent" : "app";
+      if ((to === seat.life || to === endpoint) && seat.outbox.push(frame)) this.#count("master", endpoint, 1);
+    }
+  }
+
+  #take(frame: Buffer, from: Endpoint, sender: PostSeat | null): void {
+    const envelope = envelopeOf(frame);
+    const who = sender?.who ?? from;
+    if (isMasterAction(envelope.action)) return this.#drop("forged", who);
+    stamp(frame, from, sender?.pid ?? 0);
+    const directory = { masterPid: process.pid, children: this.#seats.values() };
+    for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.random())) {
+      if (!this.#hand(frame, envelope, from, receivers, who) && envelope.kind === "question" && sender !== null) {
+        this.#refuse(sender, envelope, receivers.to);
+      }
+    }
+  }
+
+  /** @returns whether anybody got it */
+  #hand(frame: Buffer, envelope: Envelope, from: Endpoint, { to, children }: Receivers<PostSeat>, who: string): boolean {
+    if (to === "master") {
+      if (envelope.action === RELOAD_ACTION) this.#parts.order({ kind: "reload", agent: false });
+      this.#count(from, to, 1);
+      return envelope.action === RELOAD_ACTION;
+    }
+    if (to === "parent") return this.#handToParent(frame, from, who);
+    let handed = 0;
+    for (const { outbox } of children) {
+      if (outbox.push(frame)) handed++;
+      else this.#drop("full", who);
+    }
+    this.#turnstile.add(frame.length * handed);
+    this.#count(from, to, handed);
+    // Siblings are told by libraries that do not know whether there are any.
+    if (children.length === 0 && envelope.to !== "siblings") this.#drop("absent", who);
+    return handed > 0;
+  }
+
+  #handToParent(frame: Buffer, from: Endpoint, who: string): boolean {
+    let isHanded = false;
+    try {
+      isHanded = this.#parent?.deliver(readLetter(frame)) === true;
+    } catch {
+      this.#drop("malformed", who);
+      return false;
+    }
+    if (isHanded) this.#count(from, "parent", 1);
+    else this.#drop("absent", who);
+    return isHanded;
+  }
+
+  /** Nobody will answer: the one who asked need not wait. */
+  #refuse(asker: PostSeat, { question, action }: Envelope, to: Endpoint): void {
+    const why = `no ${to === "app" ? "worker" : to} can be reached`;
+    const frame = writeFrame({ to: "usual", kind: "refusal", receiver: 0, question, action }, ...writeBody(why, "v8"));
+    stamp(frame, "master", 0);
+    asker.outbox.push(frame);
+  }
+
+  /** For what writes outside a reading turn. */
+  #write(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      // Too long, or not to be cloned.
+      if (error instanceof RangeError) this.#drop("too_long", "the parent");
+      else this.#drop("malformed", "the parent");
+    }
+    for (const seat of this.#seats.values()) seat.outbox.flush();
+  }
+
+  #count(from: Endpoint, to: Endpoint, amount: number): void {
+    const key = `${from} ${to}` as const;
+    this.#sent.set(key, (this.#sent.get(key) ?? 0) + amount);
+  }
+
+  /** Counted always, told at most once a minute for each reason. */
+  #drop(reason: DropReason, who: string): void {
+    const count = (this.#dropped.get(reason) ?? 0) + 1;
+    this.#dropped.set(reason, count);
+    const now = this.#parts.now();
+    const logged = this.#logged.get(reason);
+    if (logged !== undefined && now - logged.at < LOG_EVERY_MS) return;
+    this.#logged.set(reason, { at: now, count });
+    const since = count - (logged?.count ?? 0);
+    const message = `dropped ${since === 1 ? "a message" : `${since} messages`}, the last one from ${who}: ${WHY[reason]}`;
+    this.#parts.write({ level: "warn", message, fields: { reason, from: who, dropped: count } });
+  }
+}
+
+const WHY: Readonly<Record<DropReason, string>> = {
+  absent: "there is nobody who would get it",
+  full: "the receiver does not read what it has been sent",
+  too_long: "it is longer than 16 MiB",
+  forged: "only the master says such a thing",
+  malformed: "it is no message",
+};
+
+function ignore(): void {}

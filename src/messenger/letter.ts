@@ -1,0 +1,107 @@
+// A letter as people see it, and how its data becomes a body: structured clone, so that Map, Date, Buffer and BigInt arrive as what they are.
+// The body is written by the sender's runtime and read by the receiver's: the master looks into none.
+import { deserialize, serialize } from "node:v8";
+import { bodyOf, type Destination, type Encoding, type Endpoint, encodingOf, envelopeOf, fromOf, senderOf, writeFrame } from "./frame.ts";
+
+/** egg's form of a message, as `process.on("message")` and a parent get it. */
+export interface Letter {
+  readonly action: string;
+  readonly data?: unknown;
+  readonly from: Endpoint;
+  /** The pid of the process that it comes from, as a string; the parent's and the master's own have none. */
+  readonly senderWorkerId?: string;
+  readonly receiverPid?: string;
+}
+
+/** Actions that the master alone says. */
+export const MASTER_ACTIONS = ["egg-ready", "egg-pids", "agent-start", "agent-worker-died", "app-worker-died"] as const;
+export type MasterAction = (typeof MASTER_ACTIONS)[number];
+
+/** The one action that the master takes from others: a rolling reload. */
+export const RELOAD_ACTION = "reload-worker";
+
+export function isMasterAction(action: string): action is MasterAction {
+  return (MASTER_ACTIONS as readonly string[]).includes(action);
+}
+
+/** What a foreign program writes: egg's form, taken apart. */
+export interface RawLetter {
+  readonly action: string;
+  readonly data: unknown;
+  readonly to: Destination;
+  readonly receiver: number;
+}
+
+/** @returns null for what is not in egg's form */
+export function readRawLetter(raw: unknown): RawLetter | null {
+  if (typeof raw !== "object" || raw === null) return null;
+  const { action, data, to, receiverPid, receiverWorkerId } = raw as Record<string, unknown>;
+  if (typeof action !== "string") return null;
+  return { action, data, to: readDestination(to), receiver: readPid(receiverWorkerId ?? receiverPid) };
+}
+
+/** A pid that no process has: whatever is sent to it reaches nobody. */
+const NOBODY = 0xffff_ffff;
+
+function readPid(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  const pid = Number(value);
+  return Number.isInteger(pid) && pid > 0 && pid < NOBODY ? pid : NOBODY;
+}
+
+function readDestination(to: unknown): Destination {
+  return to === "parent" || to === "master" || to === "agent" || to === "app" ? to : "usual";
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The body for these data.
+ * @throws TypeError for what cannot be sent, such as a function
+ */
+export function writeBody(data: unknown, encoding: "json" | "v8"): readonly [Encoding, Uint8Array] {
+  if (data === undefined) return ["none", EMPTY];
+  if (encoding === "v8") return ["v8", clone(data)];
+  const text = JSON.stringify(data);
+  return text === undefined ? ["none", EMPTY] : ["json", Buffer.from(text)];
+}
+
+function clone(data: unknown): Uint8Array {
+  try {
+    return serialize(data);
+  } catch (error) {
+    const message = `messenger: expected data that can be cloned, so without functions and the like: ${(error as Error).message}`;
+    throw new TypeError(message, { cause: error });
+  }
+}
+
+/** @throws what JSON or V8 say of bytes that they did not write */
+export function readBody(frame: Buffer): unknown {
+  switch (encodingOf(frame)) {
+    case "none":
+      return undefined;
+    case "json":
+      return JSON.parse(bodyOf(frame).toString());
+    case "v8":
+      return deserialize(bodyOf(frame));
+  }
+}
+
+/** The frame of a plain letter. */
+export function writeLetter({ action, data, to, receiver }: RawLetter, encoding: "json" | "v8"): Buffer {
+  return writeFrame({ to, kind: "letter", receiver, question: 0, action }, ...writeBody(data, encoding));
+}
+
+/** egg's form of a frame. */
+export function readLetter(frame: Buffer): Letter {
+  const { action, receiver } = envelopeOf(frame);
+  const data = readBody(frame);
+  const sender = senderOf(frame);
+  return {
+    action,
+    ...(data === undefined ? {} : { data }),
+    from: fromOf(frame),
+    ...(sender === 0 ? {} : { senderWorkerId: String(sender) }),
+    ...(receiver === 0 ? {} : { receiverPid: String(receiver) }),
+  };
+}

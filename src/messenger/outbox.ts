@@ -1,0 +1,121 @@
+// What waits to be written into a post pipe: frames packed into pages, one write at a time, bounded in bytes. Used on both sides of the pipe.
+// Its one rule: a frame that does not fit is refused, never kept elsewhere; what is refused costs nobody anything.
+
+const PAGE_BYTES = 64 * 1024;
+/** How much one write takes along at most. */
+const WRITE_BYTES: number = 1024 * 1024;
+
+/** What an outbox needs of a stream. */
+export interface Sink {
+  readonly destroyed: boolean;
+  cork(): void;
+  uncork(): void;
+  write(bytes: Uint8Array, callback: () => void): boolean;
+}
+
+/** What several outboxes hold together. */
+export interface Pool {
+  bytes: number;
+  readonly limitBytes: number;
+}
+
+export class Outbox {
+  readonly #sink: Sink;
+  readonly #limitBytes: number;
+  readonly #pool: Pool;
+  /** Full pages and frames of their own, in order. */
+  #waiting: Buffer[] = [];
+  #page: Buffer = Buffer.alloc(0);
+  /** The part of the page that is filled but not handed to a write yet. */
+  #start = 0;
+  #end = 0;
+  #bytes = 0;
+  #isWriting = false;
+  #isDiscarded = false;
+
+  constructor(sink: Sink, limitBytes: number, pool: Pool = { bytes: 0, limitBytes: Number.POSITIVE_INFINITY }) {
+    this.#sink = sink;
+    this.#limitBytes = limitBytes;
+    this.#pool = pool;
+  }
+
+  /** Bytes that are not written yet. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a copy of the frame; `flush` sends it. An empty outbox takes any frame. @returns false when it is full */
+  push(frame: Buffer): boolean {
+    const { length } = frame;
+    if (this.#isDiscarded) return false;
+    if (this.#bytes > 0 && (this.#bytes + length > this.#limitBytes || this.#pool.bytes + length > this.#pool.limitBytes)) return false;
+    this.#bytes += length;
+    this.#pool.bytes += length;
+    if (length > PAGE_BYTES / 4) {
+      this.#closePart();
+      this.#waiting.push(Buffer.from(frame));
+      return true;
+    }
+    if (length > this.#page.length - this.#end) this.#turnPage();
+    this.#end += frame.copy(this.#page, this.#end);
+    return true;
+  }
+
+  /** Writes what there is, unless a write is under way: then that goes on with it. */
+  flush(): void {
+    if (this.#isWriting || this.#bytes === 0 || this.#sink.destroyed) return;
+    this.#isWriting = true;
+    const batch = this.#takeBatch();
+    const size = batch.reduce((sum, part) => sum + part.length, 0);
+    const done = (): void => {
+      this.#isWriting = false;
+      if (this.#isDiscarded) return;
+      this.#bytes -= size;
+      this.#pool.bytes -= size;
+      this.flush();
+    };
+    this.#sink.cork();
+    for (const [index, part] of batch.entries()) this.#sink.write(part, index === batch.length - 1 ? done : ignore);
+    this.#sink.uncork();
+  }
+
+  /** The receiver is gone: what was not written will not be. */
+  discard(): void {
+    if (this.#isDiscarded) return;
+    this.#isDiscarded = true;
+    this.#pool.bytes -= this.#bytes;
+    this.#bytes = 0;
+    this.#waiting = [];
+    this.#page = Buffer.alloc(0);
+  }
+
+  /** What is in the page and in no write yet goes to the queue. */
+  #closePart(): void {
+    if (this.#end > this.#start) this.#waiting.push(this.#page.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+  }
+
+  #turnPage(): void {
+    this.#closePart();
+    this.#page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #takeBatch(): readonly Buffer[] {
+    let size = 0;
+    let count = 0;
+    for (const part of this.#waiting) {
+      if (count > 0 && size + part.length > WRITE_BYTES) break;
+      size += part.length;
+      count++;
+    }
+    const batch = this.#waiting.splice(0, count);
+    if (this.#waiting.length > 0) return batch;
+    // The page goes on to be filled behind what is being written.
+    this.#closePart();
+    return [...batch, ...this.#waiting.splice(0)];
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,55 @@
+// The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
+import { Socket } from "node:net";
+import { envelopeOf, FrameReader } from "../messenger/frame.ts";
+import { readBody, readLetter } from "../messenger/letter.ts";
+import { Outbox } from "../messenger/outbox.ts";
+import type { Assignment } from "../messenger/wire.ts";
+import type { Channel } from "./channel.ts";
+import { Messenger } from "./messenger.ts";
+
+/** What may wait for a master that is busy. */
+const OUTBOX_BYTES: number = 64 * 1024 * 1024;
+
+export class PostBox {
+  readonly messenger: Messenger;
+  readonly #outbox: Outbox;
+  #isFlushing = false;
+
+  constructor({ role, post }: Assignment, channel: Channel) {
+    const pipe = new Socket({ fd: post, readable: true, writable: true });
+    pipe.unref();
+    pipe.on("error", ignore);
+    this.#outbox = new Outbox(pipe, OUTBOX_BYTES);
+    this.messenger = new Messenger({
+      role,
+      send: (frame) => this.send(frame),
+      hasRawListeners: () => channel.hasAppListeners(),
+      emitRaw,
+    });
+    const reader = new FrameReader({ onFrame: (frame) => this.messenger.receive(frame), onTooLong: ignore });
+    pipe.on("data", (chunk: Buffer) => void reader.push(chunk));
+    pipe.once("close", () => this.#outbox.discard());
+    process.on("newListener", (event: string | symbol) => event === "message" && this.messenger.heardRaw());
+    // What an app says last, just before it ends the process.
+    process.once("exit", () => this.#outbox.flush());
+  }
+
+  /** Sends with whatever else is sent in this turn. @returns false when too much waits already */
+  send(frame: Buffer): boolean {
+    if (!this.#outbox.push(frame)) return false;
+    if (this.#isFlushing) return true;
+    this.#isFlushing = true;
+    process.nextTick(() => {
+      this.#isFlushing = false;
+      this.#outbox.flush();
+    });
+    return true;
+  }
+}
+
+/** For the app's own listeners on `process`: egg's form, or what a foreign library sent. */
+function emitRaw(frame: Buffer): void {
+  (process as NodeJS.EventEmitter).emit("message", envelopeOf(frame).kind === "foreign" ? readBody(frame) : readLetter(frame), undefined);
+}
+
+function ignore(): void {}

@@ -1,0 +1,56 @@
+// What unmodified apps say with process.send: egg's form, socket.io's cluster adapter, PM2's "ready". The rest is for a parent that is not there: the master
+// would read it and throw it away, so it is not sent. Runs in a child.
+import type { SendHandle } from "node:child_process";
+import { writeFrame } from "../messenger/frame.ts";
+import { readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
+import { isSealed } from "../messenger/wire.ts";
+import type { PostBox } from "./post-box.ts";
+import type { Readiness } from "./readiness.ts";
+
+/** What @socket.io/cluster-adapter marks its messages with; the primary is to hand them to all other workers. */
+const SOCKET_IO = "_sio_adapter";
+
+type Send = (message: unknown, handle?: SendHandle, options?: object, callback?: (error: Error | null) => void) => boolean;
+
+export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">): void {
+  const send = process.send as Send;
+  (process as { send: unknown }).send = function (this: NodeJS.Process, ...args: Parameters<Send>): boolean {
+    const [message, handle] = args;
+    const isOwn = isSealed(message) || isInternal(message);
+    if (isOwn || !process.connected || (typeof handle === "object" && handle !== null)) return send.apply(this, args);
+    const callback = args.find((each) => typeof each === "function") as ((error: Error | null) => void) | undefined;
+    const isTaken = take(message);
+    if (callback !== undefined) process.nextTick(callback, null);
+    return isTaken;
+  };
+
+  function take(message: unknown): boolean {
+    if (message === "ready") readiness.say();
+    const { messenger } = post;
+    // A word is a message in egg's world; elsewhere it is PM2's business.
+    const raw = typeof message === "string" && messenger.hearsMaster ? { action: message, data: message } : message;
+    const letter = readRawLetter(raw);
+    if (letter !== null) {
+      messenger.hearMaster();
+      return post.send(writeLetter(letter, "json"));
+    }
+    if ((message as { source?: unknown } | null)?.source !== SOCKET_IO) return true;
+    const envelope = { to: "siblings", kind: "foreign", receiver: 0, question: 0, action: SOCKET_IO } as const;
+    return post.send(writeFrame(envelope, ...writeForeign(message)));
+  }
+}
+
+/** Binary data survive as what they are. */
+function writeForeign(message: unknown): ReturnType<typeof writeBody> {
+  try {
+    return writeBody(message, "v8");
+  } catch {
+    return writeBody(message, "json");
+  }
+}
+
+/** Node's own messages, such as those of node:cluster. */
+function isInternal(message: unknown): boolean {
+  const cmd = (message as { cmd?: unknown } | null)?.cmd;
+  return typeof cmd === "string" && cmd.startsWith("NODE_");
+}
