@@ -69,7 +69,7 @@ test("everybody hears who is there: at the start, and when the agent or a worker
   const [ready] = post.heard(/agent heard egg-ready/);
   assert.match(
     ready ?? "",
-    new RegExp(`port: ${post.appPort}, debugPort: null, address: 'http://localhost:${post.appPort}', protocol: 'http'`),
+    new RegExp(`port: ${post.appPort}, debugPort: null, address: 'http://127.0.0.1:${post.appPort}', protocol: 'http'`),
   );
 
   kill(agent);

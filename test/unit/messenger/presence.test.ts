@@ -103,9 +103,6 @@ describe("the notices", () => {
       told.after((story) => story.exit(faulted)),
       [],
     );
-    assert.deepEqual(
-      ["agent: egg-pids []"],
-    );
   });
 
   it("tell of no agent where there is none", () => {
