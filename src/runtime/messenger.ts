@@ -178,6 +178,11 @@ export class Messenger {
         return this.#questions.refuse(question, String(readBody(frame)));
       case "letter":
         if (this.#listeners.listenerCount(keyOf(action)) > 0) this.#emit(frame, action);
+        break;
+      case "foreign":
+        break;
+      default:
+        kind satisfies never;
     }
     if (this.#parts.hasRawListeners() && (this.#hearsMaster || fromOf(frame) !== "master")) this.#parts.emitRaw(frame);
   }
