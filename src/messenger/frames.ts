@@ -115,7 +115,10 @@ export function lengthReader(maxBytes: number, { onMessage, onJunk }: FrameListe
 
   return {
     push(bytes) {
-      add(Buffer.from(bytes));
+      const skipped = Math.min(skipBytes, bytes.length);
+      skipBytes -= skipped;
+      // A copy, as above.
+      add(Buffer.from(bytes.subarray(skipped)));
       while (next()) {}
     },
   };
