@@ -23,6 +23,25 @@ export const CONNECTION: readonly (readonly [flag: string, meaning: string])[] =
 export const COMMANDS: readonly CommandHelp[] = [
   { name: "run", usage: "run", meaning: "run the service in the foreground (the default)", exits: [] },
   {
+    name: "start",
+    usage: "start [--daemon]",
+    meaning: "the same, or with --daemon in the background of a bare machine",
+    details: [
+      "With --daemon the service gets a session of its own, and this command returns when it is ready, or with its error and its exit code. " +
+        "All options of rollcall run count. In a container the service runs in the foreground, without --daemon.",
+      "With --pid-file <file> a second service on the same file is refused while the first one lives, and rollcall stop --pid-file <file> " +
+        "ends it; without, rollcall stop finds it by its control socket.",
+    ],
+    options: [
+      ["--daemon", "in the background"],
+      ["--log-file <file>", "where its output goes, with what is there already kept (default rollcall.log)"],
+    ],
+    exits: [
+      ["0", "the service is ready"],
+      ["1 to 7", "it did not start: the exit code of the service, whose error is said"],
+    ],
+  },
+  {
     name: "status",
     usage: "status [--json]",
     meaning: "show what is running",
@@ -100,7 +119,10 @@ export const COMMANDS: readonly CommandHelp[] = [
     usage: "stop [--fast]",
     meaning: "stop the service, as SIGTERM does",
     details: ["Waits until the service has ended, and says with which exit code."],
-    options: [["--fast", "as a second SIGTERM: what is left after 2 s is killed"]],
+    options: [
+      ["--fast", "as a second SIGTERM: what is left after 2 s is killed"],
+      ["--pid-file <file>", "the service that has written this file, by signals"],
+    ],
     exits: [
       ["0", "the service has ended"],
       ["1", "no service was found"],

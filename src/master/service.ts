@@ -14,6 +14,7 @@ import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
 import { readAcceptQueues } from "../system/accept-queues.ts";
+import { claimPidFile } from "../system/pid-file.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { Desk } from "./desk.ts";
@@ -48,6 +49,7 @@ export interface ServiceInput {
 export async function runService({ config, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
   const startedAt = world.now();
   const version = readVersion();
+  const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
   const { listening, unheld, warning } = await chooseListening(config);
   if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
@@ -100,8 +102,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
-    pidFile: config.pidFile,
-    desk,
+    desk: { removeFiles: () => [desk.removeFiles(), removePidFile()] },
     children,
     log,
     world,

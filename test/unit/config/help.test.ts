@@ -34,8 +34,8 @@ test("lists every command, and gives help of its own to those that talk to a ser
   for (const { name, usage, meaning, connects } of COMMANDS) {
     assert.ok(help.includes(`  ${usage} `) && help.includes(meaning), name);
     const own = commandHelp(name, 100);
-    assert.equal(own !== null, connects === true, name);
-    if (own !== null) assert.ok(own.startsWith(`Usage:\n  rollcall ${usage}`) && own.includes("--control <path>"), own);
+    if (connects === true) assert.ok(own?.includes("--control <path>"), name);
+    if (own !== null) assert.ok(own.startsWith(`Usage:\n  rollcall ${usage}`), own);
   }
   assert.equal(commandHelp("server.js", 100), null);
 });

@@ -1,0 +1,86 @@
+// `rollcall stop --pid-file <file>`: stops the service that has written the file, by signals, and waits until it has ended. Runs in the CLI.
+import { setTimeout as sleep } from "node:timers/promises";
+import { EXIT_CODES } from "../errors.ts";
+import { type PidFile, readPidFile } from "../system/pid-file.ts";
+import { readStat } from "../system/procfs.ts";
+import { printable } from "./client.ts";
+
+/** Copies of a signal within 500 ms are one signal to the master. */
+const SECOND_SIGNAL_MS = 700;
+const LOOK_MS = 50;
+
+/** Whether the arguments are for this file. */
+export function namesPidFile(argv: readonly string[]): boolean {
+  return argv.some((word) => word === "--pid-file" || word.startsWith("--pid-file="));
+}
+
+export async function stopByPidFile(argv: readonly string[]): Promise<void> {
+  let path = "";
+  let fast = false;
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] as string;
+    if (word === "--fast") fast = true;
+    else if (word === "--pid-file") path = argv[++index] ?? "";
+    else if (word.startsWith("--pid-file=")) path = word.slice("--pid-file=".length);
+    else return say(`stop: unexpected "${word}" beside --pid-file; see rollcall stop --help`, EXIT_CODES.usage);
+  }
+  if (path === "") return say("--pid-file: expected the path of a file", EXIT_CODES.usage);
+  let found: PidFile;
+  try {
+    found = readPidFile(path);
+  } catch (error) {
+    return say(`cannot read ${path}: ${(error as Error).message}`, EXIT_CODES.internal);
+  }
+  switch (found.state) {
+    case "absent":
+      return say(`there is no pid file ${path}: is the service running, and was it started with --pid-file ${path}?`, EXIT_CODES.internal);
+    case "foreign":
+      return say(`${path} is no pid file: expected one line with a number`, EXIT_CODES.internal);
+    case "stale":
+      return say(
+        `${path} is left over: its service${found.pid === 0 ? "" : ` (process ${found.pid})`} is not running`,
+        EXIT_CODES.internal,
+      );
+    case "live":
+      return stop(found.pid, fast);
+    default:
+      found satisfies never;
+  }
+}
+
+async function stop(pid: number, fast: boolean): Promise<void> {
+  const isThere = watch(pid);
+  try {
+    process.kill(pid, "SIGTERM");
+    console.log(`stop: under way (pid ${pid})`);
+    if (fast) await sleep(SECOND_SIGNAL_MS);
+    if (fast && isThere()) process.kill(pid, "SIGTERM");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EPERM")
+      return say(`process ${pid} is another user's: run this as the user of the service, or as root`, EXIT_CODES.internal);
+    if (code !== "ESRCH") return say(message, EXIT_CODES.internal);
+  }
+  // The service bounds its own stop.
+  while (isThere()) await sleep(LOOK_MS);
+  console.log("stopped: the service has ended");
+}
+
+/** Tells whether this very process, and not a later one of its pid, is still there. */
+function watch(pid: number): () => boolean {
+  const before = readStat(pid);
+  return () => {
+    const now = readStat(pid);
+    if (before !== null) return now !== null && !now.isGone && now.startTime === before.startTime;
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+}
+
+function say(problem: string, exitCode: number): void {
+  console.error(`rollcall: ${printable(problem)}`);
+  process.exitCode = exitCode;
+}
