@@ -150,7 +150,7 @@ ${table(["metric", "type", "labels", "meaning"], master.map(metricRow))}
 | question | query |
 |---|---|
 | is anybody home? | \`rollcall_ready == 0\` |
-| which services crash? | \`sum by (instance) (increase(rollcall_process_exits_total{outcome=~"crash|boot_failure|killed|oom"}[10m])) > 0\` |
+| which services crash? | \`sum by (instance) (increase(rollcall_process_exits_total{outcome=~"crash|boot_failure|killed|oom|unresponsive"}[10m])) > 0\` |
 | is anything saturated? | \`max by (instance) (rollcall_event_loop_utilization_ratio{role="worker"}) > 0.9\` |
 | are all workers there? | \`rollcall_processes{role="worker",state="ready"} < on (instance) group_left rollcall_workers_target\` |
 | were clients cut off? | \`increase(rollcall_connections_cut_total[1h]) > 0\` |

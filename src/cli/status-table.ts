@@ -29,6 +29,7 @@ export function statusPage(status: Status, paint: Paint): string {
   const notes = [
     ...(status.maintenance ? ["drained by request: rollcall undrain takes it back"] : []),
     ...(status.crashLoop ? ["crash loop"] : []),
+    ...slots(status).flatMap(lastFailure),
   ];
   const lines = [
     `${status.title ?? status.app}: ${paint(STATE_TONES[status.state], status.state)}, ${flag(status.ready, "ready", "not ready")}, ${flag(status.live, "live", "not live")}, generation ${status.generation}`,
@@ -53,6 +54,14 @@ const PROCESS_TONES: Readonly<Record<SlotView["state"], Tone>> = {
 
 function slots({ agent, workers }: Status): readonly SlotView[] {
   return agent === null ? workers : [agent, ...workers];
+}
+
+/** How a slot's last process ended, where that was not in order. */
+function lastFailure({ role, slot, lastExit }: SlotView): readonly string[] {
+  if (lastExit === null || lastExit.outcome === "clean") return [];
+  const { outcome, code, signal, secondsAgo } = lastExit;
+  const how = signal ?? (code === null ? "never started" : `exit ${code}`);
+  return [`${role === "agent" ? "agent" : `worker ${slot}`}: last end ${outcome} (${how}), ${duration(secondsAgo)} ago`];
 }
 
 /** One row for each process of a slot; the slot's own figures stand in the first. */

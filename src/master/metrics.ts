@@ -15,7 +15,7 @@ const REASONS: readonly StartReason[] = [
   ...(["boot", "crash", "reload", "scale", "restart", "unresponsive"] as const),
   ...(["recycle_memory", "recycle_requests", "recycle_lifetime"] as const),
 ];
-const OUTCOMES: readonly Outcome[] = ["clean", "crash", "boot_failure", "killed", "oom"];
+const OUTCOMES: readonly Outcome[] = ["clean", "crash", "boot_failure", "killed", "oom", "unresponsive"];
 const RESULTS = ["success", "failure"] as const;
 const SIGNALS: readonly Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2"];
 /** prom-client's gauges that are named like counters; promtool rejects them. */

@@ -45,6 +45,12 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
         fields: { ...fields, processes, killed, left },
       };
     }
+    case "oom-elsewhere":
+      return {
+        level: "warn",
+        message: `the kernel killed ${said.kills === 1 ? "a process" : `${said.kills} processes`} of this container for want of memory (OOM), but no worker and no agent: something that one of them, or docker exec, has started`,
+        fields: { oomKills: said.kills },
+      };
     case "trouble":
       return { level: "error", message: `Cannot reach ${who}: ${said.error.message}`, fields: { ...fields, err: said.error } };
     default:

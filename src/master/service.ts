@@ -18,6 +18,7 @@ import { claimPidFile } from "../system/pid-file.ts";
 import { takeSignals } from "../system/signals.ts";
 import type { World } from "../system/world.ts";
 import { Desk } from "./desk.ts";
+import { examineThenKill } from "./examine.ts";
 import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
 import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
@@ -162,7 +163,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
       case "drain":
         return children.tell(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
       case "kill":
-        return children.kill(effect.life);
+        return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
         desk.heard(effect);
         parent.heard(effect);
@@ -184,6 +185,11 @@ export async function runService({ config, configFile, log, world, isOwnParent }
       default:
         effect satisfies never;
     }
+  }
+
+  function examine(life: number): void {
+    const found = findLife(loop.state, life);
+    if (found !== null) void examineThenKill({ ...found, write, kill: () => children.kill(life) });
   }
 
   function openQueue(queue: number): void {

@@ -46,6 +46,12 @@ export function addSlotMetrics(registry: Registry, look: () => Snapshot): void {
   gauge("rollcall_resident_memory_bytes", "Resident memory of the serving process.", BY_SLOT, (view, set) =>
     set(place(view), serving(view)?.residentBytes),
   );
+  gauge("rollcall_heap_used_bytes", "Used part of the serving process's V8 heap.", BY_SLOT, (view, set) =>
+    set(place(view), serving(view)?.heapUsedBytes),
+  );
+  gauge("rollcall_heap_limit_bytes", "Size at which V8 ends the serving process.", BY_SLOT, (view, set) =>
+    set(place(view), serving(view)?.heapLimitBytes),
+  );
   gauge("rollcall_backoff_seconds", "Until the next start; 0 when there is no backoff.", BY_SLOT, (view, set) =>
     set(place(view), view.backoffSeconds),
   );

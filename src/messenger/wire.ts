@@ -185,6 +185,7 @@ const SAMPLE_KEYS = [
   "utilization",
   "residentBytes",
   "heapUsedBytes",
+  "heapLimitBytes",
   "cpuSeconds",
   "requestsInFlight",
   "requests",

@@ -29,7 +29,8 @@ export type Effect =
   | { readonly type: "adopt" | "release"; readonly life: number; readonly queue: number }
   | { readonly type: "close-queues" }
   | { readonly type: "drain"; readonly life: number; readonly budgetMs: number; readonly idleMs: number }
-  | { readonly type: "kill"; readonly life: number }
+  /** SIGKILL; where it is to be examined, what it hangs on is found out first, within a moment. */
+  | { readonly type: "kill"; readonly life: number; readonly examine: boolean }
   | {
       readonly type: "log";
       readonly level: LogLevel;

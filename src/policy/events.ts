@@ -1,6 +1,6 @@
 // What can happen to the service: past facts, from signals, operators, children and the clock. Pure types.
 import type { ExitReason } from "../errors.ts";
-import type { Fault, Role, Sample } from "./life.ts";
+import type { Departure, Fault, Role, Sample } from "./life.ts";
 
 export type StopSignal = "SIGTERM" | "SIGINT" | "SIGQUIT";
 export type Signal = StopSignal | "SIGHUP" | "SIGTTIN" | "SIGTTOU" | "SIGUSR2";
@@ -23,11 +23,5 @@ export type Event =
   | { readonly type: "beat"; readonly life: number; readonly sample: Sample }
   | { readonly type: "faulted"; readonly life: number; readonly fault: Fault }
   | { readonly type: "closed"; readonly life: number }
-  | {
-      readonly type: "exited";
-      readonly life: number;
-      readonly code: number | null;
-      readonly signal: string | null;
-      readonly oom: boolean;
-    }
+  | ({ readonly type: "exited"; readonly life: number } & Departure)
   | { readonly type: "failed"; readonly reason: ExitReason };

@@ -7,7 +7,7 @@ export type StartReason = "boot" | "crash" | "reload" | "scale" | "unresponsive"
 /** Why one child that works is to be replaced: an operator's order, or a limit that it has reached. */
 export type RenewalReason = "restart" | "recycle_memory" | "recycle_requests" | "recycle_lifetime";
 /** How a child ended; the label of `rollcall_process_exits_total`. "clean" is an asked-for, orderly end. */
-export type Outcome = "clean" | "crash" | "boot_failure" | "killed" | "oom";
+export type Outcome = "clean" | "crash" | "boot_failure" | "killed" | "oom" | "unresponsive";
 
 /** What a worker may come to before it is recycled; null: it may go on for ever. */
 export interface Limits {
@@ -24,6 +24,8 @@ export interface Sample {
   readonly utilization: number;
   readonly residentBytes: number;
   readonly heapUsedBytes: number;
+  /** V8's limit of the whole heap, old and young. */
+  readonly heapLimitBytes: number;
   readonly cpuSeconds: number;
   readonly requestsInFlight: number;
   readonly requests: number;
@@ -83,6 +85,23 @@ export interface Killing extends Identity {
 }
 export type Life = Starting | Ready | Draining | Killing;
 
+/** How a process was seen to end: an exit code, or the signal that ended it. */
+export interface Departure {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The kernel killed it for want of memory. */
+  readonly oom: boolean;
+}
+
+/** The last life that ended in a slot, for whoever asks why. */
+export interface LastExit {
+  readonly at: number;
+  readonly pid: number | null;
+  readonly outcome: Outcome;
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
 export interface Slot {
   readonly role: Role;
   readonly index: number;
@@ -97,6 +116,7 @@ export interface Slot {
   readonly renewal: { readonly failures: number; readonly restUntil: number };
   /** Since when no life of this slot is ready. */
   readonly downSince: number | null;
+  readonly lastExit: LastExit | null;
   /** Lives that replaced one that failed, since the master started. */
   readonly restarts: number;
   /** Requests and CPU seconds of the lives that have ended: counters never go backwards. */

@@ -1,6 +1,7 @@
 // A child's life: starting → ready → draining → killing → gone. Pure; every transition of one life is in this file.
 // A fact that comes late, in a state where it means nothing, changes nothing.
 
+import { describeEnd } from "./endings.ts";
 import type { Event } from "./events.ts";
 import type { DrainCause, Draining, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./life.ts";
 import { noteFailedSuccessor, noteLimits } from "./renewal.ts";
@@ -101,6 +102,7 @@ export function onExited(turn: Turn, event: Extract<Event, { type: "exited" }>):
   const rest = {
     ...slot,
     lives: slot.lives.filter((other) => other.id !== life.id),
+    lastExit: { at: turn.now, pid: life.pid, outcome, code: event.code, signal: event.signal },
     endedRequests: slot.endedRequests + (life.sample?.requests ?? 0),
     endedCpuSeconds: slot.endedCpuSeconds + (life.sample?.cpuSeconds ?? 0),
   };
@@ -143,7 +145,9 @@ export function killLife(turn: Turn, id: number, cause: KillCause): void {
   if (countsAgainstSlot(slot, life)) putSlot(turn, noteEnd(next, life, turn, cause === "unresponsive" ? "unresponsive" : "crash"));
   if (life.state === "starting") noteFailedSuccessor(turn, slot, life);
   if (turn.state.stop !== null) turn.state = { ...turn.state, stop: { ...turn.state.stop, forced: true } };
-  turn.effects.push({ type: "kill", life: id });
+  // In a stop nobody waits to know what hangs.
+  const examine = turn.state.stop === null && (cause === "unresponsive" || cause === "boot-timeout");
+  turn.effects.push({ type: "kill", life: id, examine });
 }
 
 /** Deadlines and silences that have come. */
@@ -152,7 +156,7 @@ export function checkLife(turn: Turn, id: number): void {
   if (found === null) return;
   const { slot, life } = found;
   const { settings } = turn.state;
-  const complain = (message: string) => log(turn, "error", `${called(slot)} ${message}`, naming(slot, life));
+  const complain = (message: string, more = {}) => log(turn, "error", `${called(slot)} ${message}`, { ...naming(slot, life), ...more });
   switch (life.state) {
     case "starting":
       if (turn.now < life.deadlineAt) return;
@@ -161,7 +165,9 @@ export function checkLife(turn: Turn, id: number): void {
     case "ready": {
       const silentMs = turn.now - life.lastSeenAt;
       if (silentMs >= settings.heartbeatTimeoutMs) {
-        complain(`has not answered for ${Math.round(silentMs)} ms (heartbeat-timeout): killing and replacing it`);
+        complain(`has not answered for ${Math.round(silentMs)} ms (heartbeat-timeout): killing and replacing it`, {
+          silentMs: Math.round(silentMs),
+        });
         return killLife(turn, id, "unresponsive");
       }
       const suspected = silentMs >= suspectAfterMs(settings);
@@ -232,23 +238,4 @@ function killSlackMs(budgetMs: number): number {
 function identity(life: Life) {
   const { id, pid, generation, reason, forkedAt, fault, sample, queues, limits } = life;
   return { id, pid, generation, reason, forkedAt, fault, sample, queues, limits };
-}
-
-function describeEnd(life: Life, event: Extract<Event, { type: "exited" }>, outcome: Outcome): string {
-  const how = event.signal === null ? `exited with code ${event.code}` : `was ended by ${event.signal}`;
-  switch (outcome) {
-    case "clean":
-      return `stopped (${how})`;
-    case "boot_failure":
-      return `failed to boot: it ${how} before it was ready${life.fault === null ? "" : ` (${life.fault.name}: ${life.fault.message})`}`;
-    case "oom":
-      return `was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers`;
-    case "crash":
-      // The master is there to see it, so it is the child that let go.
-      return event.code === 110 ? `${how}: it lost its channel to the master (process.disconnect() in the app does that)` : how;
-    case "killed":
-      return how;
-    default:
-      return outcome satisfies never;
-  }
 }

@@ -43,6 +43,7 @@ export function emptySlot(role: Role, index: number, reason: StartReason, now: n
     nextReason: reason,
     renewal: { failures: 0, restUntil: now },
     downSince: now,
+    lastExit: null,
     restarts: 0,
     endedRequests: 0,
     endedCpuSeconds: 0,
@@ -75,8 +76,8 @@ function newSlot(turn: Turn, index: number, reason: StartReason): Slot {
   const before = turn.state.retired.find((slot) => slot.index === index);
   const slot = emptySlot("worker", index, reason, turn.now);
   if (before === undefined) return slot;
-  const { restarts, endedRequests, endedCpuSeconds } = before;
-  return { ...slot, restarts, endedRequests, endedCpuSeconds };
+  const { restarts, endedRequests, endedCpuSeconds, lastExit } = before;
+  return { ...slot, restarts, endedRequests, endedCpuSeconds, lastExit };
 }
 
 /** Adds the slots that are missing, drains those that are too many, and forgets the empty ones among these. */

@@ -22,6 +22,9 @@ export function isShortLived(life: Life, backoff: Backoff, now: number): boolean
   return readyAt === null || now - readyAt < backoff.resetMs;
 }
 
+/** Signals that a process brings upon itself: abort(), V8's fatal errors (a full heap among them), a bug in a native add-on. */
+const OWN_FAULTS: readonly string[] = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"];
+
 /**
  * How a child ended. "clean" is what was asked for: a child that drains may choose its exit code, and may end by SIGTERM, as frameworks do that
  * raise the signal again after their own hooks; an uncaught exception in it is a crash all the same. One that exits unasked, with whatever code,
@@ -29,16 +32,18 @@ export function isShortLived(life: Life, backoff: Backoff, now: number): boolean
  */
 export function classifyExit(life: Life, signal: string | null, oom: boolean): Outcome {
   if (oom) return "oom";
+  const unasked = signal === null || OWN_FAULTS.includes(signal) ? "crash" : "killed";
   switch (life.state) {
     case "starting":
       return "boot_failure";
     case "killing":
-      return life.cause === "boot-timeout" ? "boot_failure" : "killed";
+      if (life.cause === "boot-timeout") return "boot_failure";
+      return life.cause === "unresponsive" ? "unresponsive" : "killed";
     case "draining":
-      if (life.cause === "crash" || life.fault !== null) return signal === null ? "crash" : "killed";
-      return signal === null || signal === "SIGTERM" ? "clean" : "killed";
+      if (life.cause === "crash" || life.fault !== null) return unasked;
+      return signal === null || signal === "SIGTERM" ? "clean" : unasked;
     case "ready":
-      return signal === null ? "crash" : "killed";
+      return unasked;
     default:
       return life satisfies never;
   }

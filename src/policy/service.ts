@@ -224,24 +224,37 @@ function noteDown(turn: Turn): void {
   }
 }
 
-/** Heartbeats that were lost because the master itself stood still kill nobody: the gap is given back to everyone who waits. */
+/** Heartbeats that were lost because the master itself stood still kill nobody: the pause is given back to everyone who waits. */
 function forgiveSuspension(turn: Turn): void {
-  const gapMs = turn.now - turn.state.steppedAt;
-  if (gapMs < SUSPENDED_TICKS * tickMs(turn.state.settings)) return;
+  const { steppedAt, settings, stop } = turn.state;
+  const gapMs = turn.now - steppedAt;
+  if (gapMs < SUSPENDED_TICKS * tickMs(settings)) return;
   log(turn, "warn", `the master stood still for ${Math.round(gapMs)} ms; deadlines of the children are moved by as much`, {
     gapMs: Math.round(gapMs),
   });
-  const forgiven = (slot: Slot): Slot => ({ ...slot, lives: slot.lives.map((life) => forgive(life, gapMs, turn.now)) });
+  const pause: Pause = { gapMs, lateMs: Math.max(0, turn.now - nextDeadline(turn.state, steppedAt)), isStopping: stop !== null };
+  const forgiven = (slot: Slot): Slot => ({ ...slot, lives: slot.lives.map((life) => forgive(life, pause)) });
   turn.state = { ...turn.state, agent: turn.state.agent && forgiven(turn.state.agent), workers: turn.state.workers.map(forgiven) };
 }
 
-function forgive(life: Life, gapMs: number, now: number): Life {
+interface Pause {
+  /** Since the last step: somewhere in it the pause began. */
+  readonly gapMs: number;
+  /** Since the moment that the clock was set for: this long it lasted at least. */
+  readonly lateMs: number;
+  /** Whoever counts the seconds of a stop has not stood still. */
+  readonly isStopping: boolean;
+}
+
+function forgive(life: Life, { gapMs, lateMs, isStopping }: Pause): Life {
   switch (life.state) {
     case "starting":
       return { ...life, deadlineAt: life.deadlineAt + gapMs };
     case "ready":
-      return { ...life, lastSeenAt: now };
+      // The pause alone, and none of the time before it: else a child that hangs would never be found by a master that pauses again and again.
+      return { ...life, lastSeenAt: life.lastSeenAt + lateMs };
     case "draining":
+      return isStopping ? life : { ...life, deadlineAt: life.deadlineAt + gapMs };
     case "killing":
       return life;
     default:

@@ -1,6 +1,6 @@
 // The state as the outside may see it: /status, `SIGUSR2` and the gauges read this, never live objects, never environment values. Pure.
 
-import type { Life, RenewalReason, Role, Slot, StartReason } from "./life.ts";
+import type { LastExit, Life, Outcome, RenewalReason, Role, Slot, StartReason } from "./life.ts";
 import { crashLooping } from "./restart.ts";
 import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
 import type { State } from "./state.ts";
@@ -23,6 +23,7 @@ export interface ProcessView {
   readonly heartbeatAgeSeconds: number | null;
   readonly residentBytes: number | null;
   readonly heapUsedBytes: number | null;
+  readonly heapLimitBytes: number | null;
   readonly eventLoopUtilization: number | null;
   readonly eventLoopLagSeconds: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   readonly requestsInFlight: number | null;
@@ -40,7 +41,17 @@ export interface SlotView {
   readonly backoffSeconds: number;
   readonly requests: number;
   readonly cpuSeconds: number;
+  /** How the last process that ended here did; null before the first. */
+  readonly lastExit: ExitView | null;
   readonly processes: readonly ProcessView[];
+}
+
+export interface ExitView {
+  readonly outcome: Outcome;
+  readonly pid: number | null;
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly secondsAgo: number;
 }
 
 export interface Snapshot {
@@ -107,8 +118,15 @@ function viewSlot(slot: Slot, now: number): SlotView {
     backoffSeconds: slot.lives.some(isHolding) ? 0 : seconds(Math.max(0, slot.restUntil - now)),
     requests: total(slot, "requests", slot.endedRequests),
     cpuSeconds: total(slot, "cpuSeconds", slot.endedCpuSeconds),
+    lastExit: viewExit(slot.lastExit, now),
     processes: slot.lives.map((life) => viewProcess(life, now)),
   };
+}
+
+function viewExit(exit: LastExit | null, now: number): ExitView | null {
+  if (exit === null) return null;
+  const { at, ...rest } = exit;
+  return { ...rest, secondsAgo: seconds(now - at) };
 }
 
 function viewProcess(life: Life, now: number): ProcessView {
@@ -123,6 +141,7 @@ function viewProcess(life: Life, now: number): ProcessView {
     heartbeatAgeSeconds: life.state === "ready" ? seconds(now - life.lastSeenAt) : null,
     residentBytes: sample?.residentBytes ?? null,
     heapUsedBytes: sample?.heapUsedBytes ?? null,
+    heapLimitBytes: sample?.heapLimitBytes ?? null,
     eventLoopUtilization: sample?.utilization ?? null,
     eventLoopLagSeconds: sample === null ? null : { p50: sample.lagP50Seconds, p99: sample.lagP99Seconds, max: sample.lagMaxSeconds },
     requestsInFlight: sample?.requestsInFlight ?? null,

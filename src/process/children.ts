@@ -6,7 +6,8 @@ import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, sea
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
-import { readOomKills } from "../system/cgroup.ts";
+import { OomWatch } from "../system/oom.ts";
+import { preferForOom } from "../system/oom-score.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
 import { type LaunchPlan, launch, type Place, postPipe } from "./launch.ts";
 
@@ -23,6 +24,8 @@ export type Remark =
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })
   | ({ readonly type: "descendants" } & Ended)
+  /** The kernel killed what is no child of the master's; which one has nothing to do with the place. */
+  | { readonly type: "oom-elsewhere"; readonly place: Place; readonly kills: number }
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
 /** What a worker says of the ports that can be held. */
@@ -46,7 +49,7 @@ export class Children {
   readonly #processes: Map<number, ChildProcess> = new Map();
   readonly #killed: Set<number> = new Set();
   readonly #descendants: Descendants;
-  #oomKills: number | null = readOomKills();
+  readonly #oom: OomWatch = new OomWatch(() => performance.now());
 
   constructor(plan: LaunchPlan, listeners: Listeners) {
     this.#plan = plan;
@@ -76,6 +79,7 @@ export class Children {
     });
     const pipe = postPipe(child);
     if (child.pid === undefined) return void pipe?.on("error", ignore);
+    preferForOom(child.pid);
     this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
     if (pipe !== null) this.#listeners.onPost(life, place, child.pid, pipe);
   }
@@ -117,15 +121,13 @@ export class Children {
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
     if (!this.#processes.delete(life)) return;
     const wasOurs = this.#killed.delete(life);
-    const oom = signal === "SIGKILL" && !wasOurs && this.#countedOomKill();
+    const oom = signal === "SIGKILL" && !wasOurs && this.#oom.claim();
     this.#listeners.onEvent({ type: "exited", life, code, signal, oom });
   }
 
-  /** Whether the kernel's count of OOM kills in this container has grown since the last look. */
-  #countedOomKill(): boolean {
-    const before = this.#oomKills;
-    this.#oomKills = readOomKills();
-    return before !== null && this.#oomKills !== null && this.#oomKills > before;
+  #lookForOom(place: Place): void {
+    const kills = this.#oom.look();
+    if (kills > 0) this.#listeners.onRemark({ type: "oom-elsewhere", place, kills });
   }
 
   #onMessage(life: number, place: Place, raw: unknown, handle: unknown): void {
@@ -139,6 +141,7 @@ export class Children {
       case "ready":
         return onEvent({ type: "readied", life });
       case "beat":
+        this.#lookForOom(place);
         return onEvent({ type: "beat", life, sample: message.sample });
       case "closed":
         return onEvent({ type: "closed", life });

@@ -16,7 +16,8 @@ interface Parts {
   readonly traffic: Traffic;
 }
 
-export function startHeartbeat({ assignment, channel, traffic }: Parts): void {
+/** Starts the heartbeat, and returns what sends one more at once. */
+export function startHeartbeat({ assignment, channel, traffic }: Parts): () => void {
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
   let before = performance.eventLoopUtilization();
@@ -28,16 +29,19 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): void {
     lag.reset();
   };
   setInterval(beat, assignment.heartbeatMs).unref();
+  return beat;
 
   function sample(utilization: number): Sample {
     const cpu = process.cpuUsage();
+    const heap = getHeapStatistics();
     return {
       lagP50Seconds: lagSeconds(lag.percentile(50)),
       lagP99Seconds: lagSeconds(lag.percentile(99)),
       lagMaxSeconds: lagSeconds(lag.max),
       utilization: Number.isFinite(utilization) ? Math.max(0, utilization) : 0,
       residentBytes: residentBytes(),
-      heapUsedBytes: getHeapStatistics().used_heap_size,
+      heapUsedBytes: heap.used_heap_size,
+      heapLimitBytes: heap.heap_size_limit,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       requestsInFlight: traffic.inFlight,
       requests: traffic.requests,

@@ -7,6 +7,7 @@ import { Drain } from "./drain.ts";
 import { catchFaults } from "./faults.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { Hooks } from "./hooks.ts";
+import { freeInspectorPort } from "./inspection.ts";
 import { publishLink } from "./link.ts";
 import { HeldListening } from "./listen.ts";
 import { PostBox } from "./post-box.ts";
@@ -34,9 +35,10 @@ if (assignment !== null && process.send !== undefined) {
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
   });
   const post = new PostBox(assignment, channel);
-  const readiness = announceWhenReady({ assignment, channel, traffic, onReady: () => post.messenger.booted() });
+  const beat = startHeartbeat({ assignment, channel, traffic });
+  const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });
   takeRawMessages(post, readiness);
   catchFaults({ assignment, channel, drain, readiness, traffic });
-  startHeartbeat({ assignment, channel, traffic });
+  freeInspectorPort();
   publishLink({ assignment, hooks, readiness, messenger: post.messenger });
 }

@@ -16,6 +16,8 @@ interface Parts {
   readonly channel: Channel;
   readonly traffic: Traffic;
   readonly onReady: () => void;
+  /** Sends a heartbeat at once. */
+  readonly beat: () => void;
 }
 
 export interface Readiness {
@@ -25,11 +27,13 @@ export interface Readiness {
 }
 
 export function announceWhenReady(parts: Parts): Readiness {
-  const { assignment, channel, traffic } = parts;
+  const { assignment, channel, traffic, beat } = parts;
   let announced = false;
   const announce = (): void => {
     if (announced) return;
     announced = true;
+    // The first words about a ready child are of now: what hangs from here on has not been silent since its boot.
+    beat();
     channel.send({ type: "ready" });
     parts.onReady();
   };

@@ -37,6 +37,7 @@ export const SAMPLE: Sample = {
   utilization: 0.1,
   residentBytes: 50_000_000,
   heapUsedBytes: 10_000_000,
+  heapLimitBytes: 100_000_000,
   cpuSeconds: 1,
   requestsInFlight: 0,
   requests: 10,
@@ -110,7 +111,7 @@ export class Story {
     const until = this.now + ms;
     let turns = 0;
     for (;;) {
-      const next = Math.max(this.now, Math.min(this.#nextDue(), nextDeadline(this.state, this.now)));
+      const next = Math.max(this.now, Math.min(this.#nextDue(), this.#wakesAt()));
       if (next > until || this.exitCode !== null) break;
       turns = next > this.now ? 0 : turns + 1;
       if (turns > TURNS_AT_ONCE && this.#nextDue() > this.now) throw new Error(`the clock does not rest: ${turns} turns at one moment`);
@@ -240,6 +241,11 @@ export class Story {
     if (state === "starting" && bootMs !== null) later(bootMs, { type: "readied", life });
     if (state === "draining" && drainMs !== null) later(drainMs, exited);
     if (state === "killing" && killMs !== null) later(killMs, { ...exited, code: null, signal: "SIGKILL" });
+  }
+
+  /** The clock was set after the last step, as the master's is. */
+  #wakesAt(): number {
+    return nextDeadline(this.state, this.state.steppedAt);
   }
 
   #nextDue(): number {

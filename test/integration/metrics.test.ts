@@ -17,6 +17,7 @@ const DOCUMENTED: readonly string[] = `
   rollcall_process_exits_total rollcall_process_restarts_total rollcall_boot_duration_seconds rollcall_drain_duration_seconds
   rollcall_roll_call_strikes rollcall_roll_calls_total rollcall_live rollcall_ready rollcall_heartbeat_age_seconds
   rollcall_event_loop_lag_seconds rollcall_event_loop_utilization_ratio rollcall_resident_memory_bytes rollcall_cpu_seconds_total
+  rollcall_heap_used_bytes rollcall_heap_limit_bytes
   rollcall_requests_in_flight rollcall_requests_total rollcall_connections_cut_total rollcall_accept_queue_length
   rollcall_reloads_total rollcall_reload_in_progress rollcall_backoff_seconds rollcall_crash_loop rollcall_signals_total
   rollcall_zombies rollcall_orphans_reaped_total rollcall_messages_total rollcall_messages_dropped_total
@@ -57,7 +58,7 @@ describe("metrics", { concurrency: 2 }, () => {
       of(name, ...["agent", "worker"].flatMap((role) => values.map((value) => `role="${role}",${label}="${value}"`)));
     const expected = [
       ...byRole("rollcall_process_starts_total", "reason", ["boot", "crash", "reload", "scale", "unresponsive"]),
-      ...byRole("rollcall_process_exits_total", "outcome", ["clean", "crash", "boot_failure", "killed", "oom"]),
+      ...byRole("rollcall_process_exits_total", "outcome", ["clean", "crash", "boot_failure", "killed", "oom", "unresponsive"]),
       ...each("rollcall_process_restarts_total", "role", ["agent", "worker"]),
       ...each("rollcall_boot_duration_seconds_count", "role", ["agent", "worker"]),
       ...each("rollcall_drain_duration_seconds_count", "role", ["agent", "worker"]),

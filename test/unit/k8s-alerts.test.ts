@@ -21,7 +21,7 @@ const METRICS: ReadonlySet<string> = new Set(
   roll_call_strikes roll_calls_total live ready heartbeat_age_seconds event_loop_lag_seconds event_loop_utilization_ratio
   resident_memory_bytes cpu_seconds_total requests_in_flight requests_total connections_cut_total accept_queue_length
   reloads_total reload_in_progress backoff_seconds crash_loop signals_total zombies orphans_reaped_total messages_total
-  messages_dropped_total scrape_missing_workers`
+  messages_dropped_total scrape_missing_workers heap_used_bytes heap_limit_bytes`
     .split(/\s+/)
     .map((name) => `rollcall_${name}`),
 );

@@ -167,7 +167,16 @@ describe("an end's name", () => {
     [crashed, 0, null, "crash"],
     [crashed, 1, null, "crash"],
     [crashed, null, "SIGKILL", "killed"],
-    [killing, null, "SIGKILL", "killed"],
+    [killing, null, "SIGKILL", "unresponsive"],
+    [killing, 0, null, "unresponsive"],
+    [{ ...killing, cause: "drain-timeout" }, null, "SIGKILL", "killed"],
+    [{ ...killing, cause: "fast-stop" }, null, "SIGKILL", "killed"],
+    [ready, null, "SIGABRT", "crash"],
+    [ready, null, "SIGSEGV", "crash"],
+    [ready, null, "SIGTRAP", "crash"],
+    [ready, null, "SIGTERM", "killed"],
+    [draining, null, "SIGSEGV", "crash"],
+    [crashed, null, "SIGABRT", "crash"],
     [{ ...killing, cause: "boot-timeout" }, null, "SIGKILL", "boot_failure"],
   ];
   for (const [life, code, signal, outcome] of cases) {

@@ -125,7 +125,7 @@ describe("backoff", () => {
     const story = new Story().boot();
     story.fault(story.worker(0));
     story.pass(9_000);
-    assert.deepEqual(story.all("kill"), [{ type: "kill", life: 2 }]);
+    assert.deepEqual(story.all("kill"), [{ type: "kill", life: 2, examine: false }]);
   });
 });
 
@@ -139,7 +139,8 @@ describe("a silent child", () => {
     story.pass(15_000);
     assert.equal(story.picture, "agent ready, 0 starting, 1 ready");
     assert.deepEqual(story.tallies("starts").at(-1), { metric: "starts", role: "worker", reason: "unresponsive" });
-    assert.deepEqual(story.tallies("exits"), [{ metric: "exits", role: "worker", outcome: "killed" }]);
+    assert.deepEqual(story.tallies("exits"), [{ metric: "exits", role: "worker", outcome: "unresponsive" }]);
+    assert.deepEqual(story.all("kill"), [{ type: "kill", life: 2, examine: true }]);
   });
 
   it("is forgiven when it answers in time", () => {

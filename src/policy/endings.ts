@@ -1,0 +1,39 @@
+// How the end of a child reads in the log: what happened, and what to do where that is known. Pure text.
+import type { Departure, Life, Outcome, Sample } from "./life.ts";
+
+/** From this share of its limit on, a heap may have been full when V8 aborted the process: in a small one the young half of the limit is empty then. */
+const FULL_SHARE = 0.5;
+const MIB = 1024 * 1024;
+
+/** The rest of a sentence that begins with the child's name. */
+export function describeEnd(life: Life, event: Departure, outcome: Outcome): string {
+  const how = event.signal === null ? `exited with code ${event.code}` : `was ended by ${event.signal}`;
+  switch (outcome) {
+    case "clean":
+      return `stopped (${how})`;
+    case "boot_failure":
+      return `failed to boot: it ${how} before it was ready${life.fault === null ? "" : ` (${life.fault.name}: ${life.fault.message})`}`;
+    case "oom":
+      return "was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers";
+    case "crash":
+      // The master is there to see it, so it is the child that let go.
+      if (event.code === 110) return `${how}: it lost its channel to the master (process.disconnect() in the app does that)`;
+      return `${how}${isHeapFull(life.sample, event) ? `: ${describeHeap(life.sample)}` : ""}`;
+    case "killed":
+      return how;
+    case "unresponsive":
+      return `was killed, for it did not answer (${how})`;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function isHeapFull(sample: Sample | null, { signal }: Departure): sample is Sample {
+  return sample !== null && signal === "SIGABRT" && sample.heapUsedBytes >= FULL_SHARE * sample.heapLimitBytes;
+}
+
+function describeHeap({ heapUsedBytes, heapLimitBytes }: Sample): string {
+  const mib = (bytes: number): number => Math.round(bytes / MIB);
+  const held = `it held ${mib(heapUsedBytes)} of ${mib(heapLimitBytes)} MiB when it last spoke`;
+  return `V8 aborts a process whose heap is full, and ${held}; if stderr says so too, raise the memory limit or --max-old-space-size`;
+}

@@ -1,0 +1,64 @@
+// The stack of a real process that hangs, by its inspector; and none where there is none to be had.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type TestContext, test } from "node:test";
+import { stackOf } from "../../../src/system/stack.ts";
+
+const DEADLINE_MS = 60_000;
+const skip = process.platform === "linux" ? false : "needs /proc";
+
+/** A Node process that says "here" and then runs the code. */
+async function run(
+  t: TestContext,
+  code: string,
+  flags: readonly string[] = [],
+  setup = "",
+): Promise<ChildProcess & { readonly pid: number }> {
+  const text = `process.debugPort = 0; ${setup} process.stdout.write("here", () => { ${code} });`;
+  const child = spawn(process.execPath, [...flags, "--eval", text], { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGKILL"));
+  if (child.stdout !== null) await once(child.stdout, "data");
+  assert.ok(child.pid !== undefined);
+  return child as ChildProcess & { readonly pid: number };
+}
+
+test("tells where an endless loop is, the innermost first", { skip }, async (t) => {
+  const { pid } = await run(t, "function inner() { for (;;) Math.sqrt(2); } function outer() { inner(); } outer();");
+  const stack = await stackOf(pid, DEADLINE_MS);
+  t.after(() => stack?.release());
+  assert.deepEqual(
+    stack?.frames.slice(0, 2).map(({ name }) => name),
+    ["inner", "outer"],
+  );
+  assert.ok(stack?.frames.every(({ line, column }) => line > 0 && column > 0));
+});
+
+test("holds the process until it is released", { skip }, async (t) => {
+  const child = await run(t, "const until = Date.now() + 500; while (Date.now() < until); process.exit(9);");
+  const stack = await stackOf(child.pid, DEADLINE_MS);
+  // On a slow machine it may have ended before it was asked.
+  if (stack === null) return t.skip("it was over too soon");
+  assert.equal(child.exitCode, null);
+  stack.release();
+  if (child.exitCode === null) await once(child, "exit");
+  assert.equal(child.exitCode, 9);
+});
+
+for (const [what, code, flags, setup] of [
+  ["that computes in native code", "crypto.pbkdf2Sync('a', 'b', 2 ** 31 - 1, 64, 'sha512')", [], ""],
+  ["that listens to SIGUSR1 itself", "for (;;);", [], "process.on('SIGUSR1', () => {});"],
+  ["whose inspector is switched off, which lives on", "for (;;);", ["--disable-sigusr1"], ""],
+] as const) {
+  test(`is null for a process ${what}`, { skip }, async (t) => {
+    const child = await run(t, code, flags, setup);
+    assert.equal(await stackOf(child.pid, 1_000), null);
+    assert.deepEqual([child.exitCode, child.signalCode], [null, null]);
+  });
+}
+
+test("is null for a process that is gone", { skip }, async (t) => {
+  const child = await run(t, "process.exit(0)");
+  if (child.exitCode === null) await once(child, "exit");
+  assert.equal(await stackOf(child.pid, 1_000), null);
+});
