@@ -51,6 +51,7 @@ function words({ state, waitsIn, programs, frames }: Hang): string {
         return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like)`;
       if (isPolling(waitsIn)) return "waited for something asynchronous: its event loop is idle";
       return `hung in a call that blocks${waitsIn === null ? "" : ` (${waitsIn} in the kernel)`}, and has no stack to show`;
+    case null:
     default:
       return "hung; what it was doing cannot be seen here";
   }
