@@ -73,11 +73,14 @@ export class Drain {
     this.#check();
   }
 
-  /** WebSockets stay until the requests beside them are done and clients had their allowance; the hooks wait for all. */
+  /**
+   * WebSockets stay until the requests beside them are done, clients had their allowance and idle connections are closed: whoever comes anew when its
+   * WebSocket has ended must not do so on one that still leads here. The hooks wait for all.
+   */
   #check(): void {
     const { traffic } = this.#parts;
     if (this.#order === null) return;
-    if (this.#hooksStarted || (traffic.inFlight === 0 && this.#sweep.isOver)) this.#closeWebSockets();
+    if (this.#hooksStarted || (traffic.inFlight === 0 && this.#sweep.isDone)) this.#closeWebSockets();
     if (this.#hooksStarted) this.#isQuiet() && this.#quiet?.();
     else if (traffic.inFlight === 0 && traffic.connections.size === 0)
       // The app hears of the end of its last connection first.

@@ -24,6 +24,11 @@ export class Sweep {
     return performance.now() >= this.#endsAt;
   }
 
+  /** Whether, that allowance over, nobody is left who could ask once more on a connection that is open. */
+  get isDone(): boolean {
+    return this.isOver && ![...this.#traffic.connections].some(isIdle);
+  }
+
   /** Grants the allowance, or shortens one that was granted. A connection that gets idle later has it from then on. */
   allow(idleMs: number): void {
     this.#idleMs = Math.min(this.#idleMs, idleMs);

@@ -93,6 +93,21 @@ describe("a drain", { concurrency: 3 }, () => {
     assert.equal((await service.exited()).code, 0);
   });
 
+  test("closes idle connections before WebSockets, whose clients would come back on them", async (t) => {
+    const service = await start(t, "ws", ["--drain-idle", "100ms", "--stop-timeout", "60s"]);
+    const client = await open(t, service);
+    const idle = await connect(service.appPort);
+    idle.socket.write("GET /?ms=0 HTTP/1.1\r\nHost: app\r\n\r\n");
+    await until("it is answered, and stays", () => idle.received().includes("slow"));
+    service.signal("SIGHUP");
+    await until("both are closed", () => client.code() !== null && idle.isClosed());
+    assert.equal(client.code(), 1001);
+    await until("the app has heard of it", () => service.output().includes("app: closed 1001"));
+    const output = service.output();
+    const idleAt = output.indexOf("request's connection closed");
+    assert.ok(idleAt !== -1 && idleAt < output.indexOf("app: closed 1001"), output);
+  });
+
   test("lets raw TCP go on to its own end, half-open too", async (t) => {
     const service = await start(t, "tcp", ["--drain-idle", "100ms", "--stop-timeout", "30s"]);
     const client = await connect(service.appPort);
