@@ -27,6 +27,12 @@ export function crossCheck(settings: Settings, sourceOf: (key: Key) => string, b
     () => `${name("minReady")} must not be above ${name("workers")}: the service would never be ready`,
   );
 
+  check(
+    settings.stickyTrust === "off" || settings.listen === "sticky",
+    ["stickyTrust", "listen"],
+    () => `${name("stickyTrust")} is for listen sticky only, not for ${name("listen")}: set --listen sticky, or leave it out`,
+  );
+
   const ports: { port: number; key: Key }[] = [
     ...settings.ports.map((port) => ({ port, key: "ports" as const })),
     { port: settings.probesPort, key: "probesPort" },

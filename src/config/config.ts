@@ -11,7 +11,7 @@ export type WorkersSetting =
 export type ReadyWhen = "listening" | "loaded" | "message" | `/${string}`;
 
 /** How workers share a declared port. */
-export type ListenStrategy = "auto" | "paired" | "per-worker" | "shared" | "round-robin";
+export type ListenStrategy = "auto" | "paired" | "per-worker" | "shared" | "round-robin" | "sticky";
 
 /** How large a worker may grow before it is recycled: sized from its share of the container's memory, as large as it likes, or a size. */
 export type MemorySetting = { readonly kind: "auto" } | { readonly kind: "off" } | { readonly kind: "size"; readonly bytes: number };
@@ -40,6 +40,8 @@ export interface Config {
   readonly listen: ListenStrategy;
   /** With `paired`: how many workers accept from each queue. */
   readonly spread: number;
+  /** With `sticky`: which X-Forwarded-For hop, from the right, names the client. */
+  readonly stickyTrust: number | "off";
   readonly readyWhen: ReadyWhen;
   readonly bootTimeoutMs: number;
   readonly stopTimeoutMs: number;

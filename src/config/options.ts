@@ -66,11 +66,18 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
   host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address that the service's ports are bound on" },
   listen: {
     name: "listen",
-    kind: oneOf("<strategy>", "auto", "paired", "per-worker", "shared", "round-robin"),
+    kind: oneOf("<strategy>", "auto", "paired", "per-worker", "shared", "round-robin", "sticky"),
     default: "auto",
-    meaning: "how workers share a port: auto (paired on Linux, else round-robin), paired, per-worker, shared or round-robin",
+    meaning: "how workers share a port: auto (paired on Linux, else round-robin), paired, per-worker, shared, round-robin or sticky",
   },
   spread: { name: "spread", kind: count(1, 64), default: 2, meaning: "with paired: how many workers accept from each queue" },
+  stickyTrust: {
+    name: "sticky-trust",
+    kind: orOff(count(1, 32)),
+    default: "off",
+    meaning:
+      "with sticky: clients are told apart by X-Forwarded-For, by the hop that so many trusted proxies have written; off is by address",
+  },
   minReady: { name: "min-ready", kind: count(1, 1_024), default: 1, meaning: "how many ready workers it takes to be ready" },
 
   readyWhen: {

@@ -9,7 +9,7 @@ import type { TcpHandle } from "../sockets/internals.ts";
 import type { World } from "../system/world.ts";
 
 /** How long nobody may listen on a port before it is given up: an app may close it and listen again, or listen a while after it is ready. */
-const ABANDONED_MS = 5_000;
+export const ABANDONED_MS = 5_000;
 
 interface Parts {
   readonly sockets: HeldSockets;
@@ -54,6 +54,9 @@ export class Lodgings {
       case "reopened":
         this.#open(life, this.#lodgings.get(keyOf(message)));
         return this.#offer(life, message);
+      case "answered":
+        // Nothing is handed over where sockets are held.
+        return;
       default:
         message satisfies never;
     }

@@ -30,6 +30,7 @@ import { makePlan } from "./plan.ts";
 import { Post } from "./post.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
+import { Sticky } from "./sticky.ts";
 
 /** How long the log and the desk wait at most for the first child. */
 const DESK_AFTER_MS = 200;
@@ -51,7 +52,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   const startedAt = world.now();
   const version = readVersion();
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
-  const { listening, unheld, warning } = await chooseListening(config);
+  const { listening, unheld, sticky: isSticky, warning } = await chooseListening(config);
   if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
@@ -64,11 +65,12 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   const addresses = new Set<string>();
   let bootSeen = (): void => {};
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: listening === null ? null : serviceName, unheld },
+    { config, heapFlags: plan.heapFlags, service: listening === null && !isSticky ? null : serviceName, sticky: isSticky, unheld },
     {
       onEvent,
       onRemark: remark,
-      onPort: (...said) => lodgings.onPort(...said),
+      onPort: (...said) => (sticky ?? lodgings).onPort(...said),
+      onMissed: (life) => sticky?.onMissed(life),
       onPost: (life, { role, slot }, pid, pipe) => post.join(life, role, slot, pid, pipe),
     },
   );
@@ -82,6 +84,8 @@ export async function runService({ config, configFile, log, world, isOwnParent }
     ready: () => reached,
   });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
+  const sticky = isSticky ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: conflict }) : null;
+  sticky?.bind();
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: null, address: null, protocol: "http" };
   const desk = new Desk({
@@ -133,6 +137,8 @@ export async function runService({ config, configFile, log, world, isOwnParent }
     loop.feed(nameHolder(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
+    if (event.type === "readied") sticky?.onReady();
+    if (event.type === "exited") sticky?.onGone(event.life);
     if (event.type === "exited") post.leave(event.life);
   }
 
@@ -159,9 +165,10 @@ export async function runService({ config, configFile, log, world, isOwnParent }
         for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "release", ...queue });
         return;
       case "close-queues":
+        sticky?.close();
         return sockets.close();
       case "drain":
-        return children.tell(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
+        return drain(effect.life, effect);
       case "kill":
         return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
@@ -212,10 +219,23 @@ export async function runService({ config, configFile, log, world, isOwnParent }
     world.exit(code);
   }
 
+  function drain(life: number, { budgetMs, idleMs }: { readonly budgetMs: number; readonly idleMs: number }): void {
+    const tell = (): void => children.tell(life, { type: "drain", budgetMs, idleMs });
+    if (sticky === null) tell();
+    else sticky.drain(life, tell);
+  }
+
+  function conflict(error: Error): void {
+    write({ level: "error", fields: { err: error }, message: `${error.name}: ${error.message}` });
+    if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: "port-conflict" });
+  }
+
   /** Of a port that is not open yet nothing waits. */
   async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
     const waiting = await readAcceptQueues();
-    return new Map([...new Set([...config.ports, ...sockets.ports])].map((port) => [port, waiting.get(port) ?? 0]));
+    return new Map(
+      [...new Set([...config.ports, ...sockets.ports, ...(sticky?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
+    );
   }
 
   /** A port of the master's own cannot be opened after all: the children that were forked go, and the exit says why. */

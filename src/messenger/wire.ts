@@ -32,6 +32,8 @@ export interface Assignment {
   readonly held: readonly InheritedSocket[];
   /** Names the service in the locks of its ports; null: nothing is held, and listening is as Node's cluster has it. */
   readonly service: string | null;
+  /** The master accepts, and hands connections over; declared ports are bound on this address. Null: it does not. */
+  readonly sticky: { readonly host: string | null } | null;
   /** Agent only: whether an uncaught exception ends it. */
   readonly survivesUncaught: boolean;
 }
@@ -58,7 +60,12 @@ export type ChildToMaster =
    * queues again.
    */
   | { readonly type: "opened" | "shut" | "reopened"; readonly port: number; readonly host: string | null }
+  /** What became of a connection that was handed over. */
+  | { readonly type: "answered"; readonly id: number; readonly answer: HandOverAnswer }
   | CutOff;
+
+/** The worker has it, it does not accept there (any more), or it heard of it too late. */
+export type HandOverAnswer = "taken" | "refused" | "late";
 
 /** What the end of a drain cuts off: the deadline's, or the app's, which ended the process while something was due. */
 export interface CutOff {
@@ -98,7 +105,19 @@ export interface PortOrder {
   readonly host: string | null;
 }
 
-export type ListenOrder = QueueOrder | PortOrder;
+/** A connection of a client's that the master has accepted; its handle comes along. */
+export interface HandOverOrder {
+  readonly type: "take";
+  readonly id: number;
+  readonly port: number;
+  readonly host: string | null;
+  /** What was read of it already, in base64: a message may not be longer than Node reads at once. */
+  readonly head: string;
+  /** By the machine's monotonic clock: from then on it must not be taken, because somebody else is given it. */
+  readonly expiresAt: number;
+}
+
+export type ListenOrder = QueueOrder | PortOrder | HandOverOrder;
 
 export type MasterToChild = DrainOrder | ListenOrder;
 
@@ -130,6 +149,11 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     case "reopened": {
       const { type, port, host } = raw;
       return isCount(port) && isHost(host) ? { type, port, host } : null;
+    }
+    case "answered": {
+      const { id, answer } = raw;
+      const isKnown = answer === "taken" || answer === "refused" || answer === "late";
+      return isCount(id) && isKnown ? { type: "answered", id, answer } : null;
     }
     case "listening": {
       const { address, port, expected } = raw;
@@ -172,6 +196,11 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
     case "forget": {
       const { type, port, host } = raw;
       return isCount(port) && isHost(host) ? { type, port, host } : null;
+    }
+    case "take": {
+      const { id, port, host, head, expiresAt } = raw;
+      const isWhole = isCount(id) && isCount(port) && isHost(host) && typeof head === "string" && isAmount(expiresAt);
+      return isWhole ? { type: "take", id, port, host, head, expiresAt } : null;
     }
     default:
       return null;

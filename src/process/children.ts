@@ -2,10 +2,10 @@
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { type ChildToMaster, type CutOff, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
+import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
+import { type ConnectionHandle, isHandleInFlight, type TcpHandle } from "../sockets/internals.ts";
 import { OomWatch } from "../system/oom.ts";
 import { preferForOom } from "../system/oom-score.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
@@ -29,7 +29,10 @@ export type Remark =
   | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
 
 /** What a worker says of the ports that can be held. */
-export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
+export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" | "answered" }>;
+
+/** Node's own answer to a message whose handle did not come with it. */
+const HANDLE_MISSED = "NODE_HANDLE_NACK";
 
 /** How long the end of a dead child's channel is waited for. */
 const LAST_WORDS_MS = 200;
@@ -41,6 +44,8 @@ interface Listeners {
   readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
   /** A child is there, with the pipe for its letters. */
   readonly onPost: (life: number, place: Place, pid: number, pipe: Socket) => void;
+  /** A handle did not reach a child: it has no descriptor for it. Node tells it that way, and forgets the handle. */
+  readonly onMissed: (life: number) => void;
 }
 
 export class Children {
@@ -69,6 +74,7 @@ export class Children {
     }
     this.#processes.set(life, child);
     child.on("message", (raw, handle) => this.#onMessage(life, place, raw, handle));
+    child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && this.#listeners.onMissed(life));
     child.on("error", (error) => {
       this.#listeners.onRemark({ type: "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
@@ -89,6 +95,18 @@ export class Children {
     const child = this.#processes.get(life);
     if (message.type === "drain" && child?.pid !== undefined) this.#descendants.note(life, child.pid);
     if (child?.connected === true) child.send(seal(message), handle as never, ignore);
+  }
+
+  /**
+   * Hands a connection over, as a copy.
+   * @returns whether no other handle is on its way to that child; null: it has no channel any more
+   */
+  handOver(life: number, message: HandOverOrder, handle: ConnectionHandle): { readonly isAlone: boolean } | null {
+    const child = this.#processes.get(life);
+    if (child?.connected !== true) return null;
+    const isAlone = !isHandleInFlight(child);
+    child.send(seal(message), handle as never, ignore);
+    return { isAlone };
   }
 
   /** SIGKILLs a child and what it started. */
@@ -155,6 +173,7 @@ export class Children {
       case "opened":
       case "shut":
       case "reopened":
+      case "answered":
         return onPort(life, message, handle);
       case "listening":
       case "cut":

@@ -28,6 +28,8 @@ export interface LaunchPlan {
   readonly heapFlags: readonly string[];
   /** Names this service to its own workers; null when no socket is held. */
   readonly service: string | null;
+  /** The master accepts, and hands connections over. */
+  readonly sticky: boolean;
   /** How Node's cluster shares what is not held. */
   readonly unheld: "shared" | "round-robin";
 }
@@ -84,7 +86,7 @@ function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
   ];
 }
 
-function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
+function childEnvironment({ config, service, sticky }: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
   const [port] = config.ports;
   const assignment: Assignment = {
     role: place.role,
@@ -97,6 +99,7 @@ function childEnvironment({ config, service }: LaunchPlan, place: Place, sockets
     stopTimeoutMs: config.stopTimeoutMs,
     drainIdleMs: config.drainIdleMs,
     service: place.role === "worker" ? service : null,
+    sticky: place.role === "worker" && sticky ? { host: config.host } : null,
     held: sockets.map(({ queue, port, host, isBusy }, index) => ({ queue, port, host, isBusy, fd: FIRST_FD + index })),
     survivesUncaught: config.agentUncaught === "survive",
   };

@@ -1,18 +1,13 @@
 // Gives the app's listen() sockets that outlive the worker: those that the master holds, or, for a port that nobody declared, one that this worker
 // binds and lodges with the master. All queues of a port accept on the app's one server. A path, a descriptor, port 0, a host by name and
 // `exclusive` keep Node's semantics. Runs in a worker.
-import diagnostics from "node:diagnostics_channel";
-import { addAbortListener } from "node:events";
 import type { Server } from "node:net";
 import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../messenger/wire.ts";
 import { HandleGroup } from "../sockets/handle-group.ts";
-import { bindHandle, handIn, openHandle, type TcpHandle } from "../sockets/internals.ts";
-import { lockPort } from "../sockets/lock.ts";
+import { openHandle, type TcpHandle } from "../sockets/internals.ts";
 import type { Channel } from "./channel.ts";
-import { accepts, type ListenOptions, nameOf, overlaps, type Target, targetOf } from "./listen-target.ts";
-
-/** Linux's EADDRINUSE, as libuv gives it. */
-const ADDRESS_IN_USE = -98;
+import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
+import { accepts, nameOf, overlaps, type Target } from "./listen-target.ts";
 
 /** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
 interface Waiting {
@@ -22,12 +17,6 @@ interface Waiting {
   /** Others accept from it already. */
   readonly isBusy: boolean;
   open(): TcpHandle;
-}
-
-/** A socket that this worker has bound, with its part of the port's lock. */
-interface Own {
-  readonly handle: TcpHandle;
-  readonly locks: readonly TcpHandle[];
 }
 
 /** The server that has, or had, a port on an address. */
@@ -42,7 +31,6 @@ export class HeldListening {
   readonly #assignment: Assignment;
   readonly #channel: Channel;
   readonly #listening: Map<string, Listening> = new Map();
-  readonly #targets: WeakMap<Server, Target> = new WeakMap();
   /** How many answers to `reopened` are due, by place. */
   readonly #asked: Map<string, number> = new Map();
   #waiting: Waiting[];
@@ -53,15 +41,7 @@ export class HeldListening {
     this.#channel = channel;
     this.#waiting = assignment.held.map(({ fd, ...socket }) => ({ ...socket, open: () => openHandle(fd) }));
     channel.onListen((order, handle) => this.#obey(order, handle as TcpHandle | undefined));
-    if (assignment.service === null) return;
-    diagnostics.subscribe("tracing:net.server.listen:asyncStart", (message) => {
-      const { server, options } = message as { server: Server; options: ListenOptions };
-      this.#onListen(server, options);
-    });
-    diagnostics.subscribe("tracing:net.server.listen:error", (message) => {
-      const { server, error } = message as { server: Server; error: NodeJS.ErrnoException & { address?: unknown; port?: unknown } };
-      this.#nameTarget(server, error);
-    });
+    if (assignment.service !== null) hookListens((server, target) => this.#onListen(server, target));
   }
 
   /**
@@ -83,6 +63,9 @@ export class HeldListening {
         return this.#complete(order);
       case "forget":
         return this.#forget(order);
+      case "take":
+        // Nothing is handed over where sockets are held.
+        return;
       default:
         order satisfies never;
     }
@@ -113,7 +96,7 @@ export class HeldListening {
     if (asked > 0) return;
     const listening = this.#listening.get(key);
     if (listening?.group.isOpen !== true || !this.#isShort(port, [...listening.group.queues.keys()])) return;
-    const own = this.#bind(port, host);
+    const own = bindOwn(port, host, this.#assignment.service);
     if (own !== "taken" && own !== null) {
       const { slot } = this.#assignment;
       listening.group.add(slot, own.handle);
@@ -130,23 +113,13 @@ export class HeldListening {
     for (const [queue, handle] of listening.group.queues) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
   }
 
-  #onListen(server: Server, options: ListenOptions): void {
-    const target = targetOf(options);
-    if (target === null) return;
+  #onListen(server: Server, target: Target): HandleGroup | null {
     const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
     // A second server on the address is the app's mistake. Left to it, Node's cluster says so once, and fails an assertion the next time.
-    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return this.#handIn(server, options, target, refusing());
+    if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return refusing();
     const past = beside.find(({ host }) => accepts(target, host));
-    if (this.#ended) return this.#handIn(server, options, target, new HandleGroup({ name: nameOf(target) }));
-    const group = past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
-    if (group !== null) this.#handIn(server, options, target, group);
-  }
-
-  #handIn(server: Server, options: ListenOptions, target: Target, group: HandleGroup): void {
-    this.#targets.set(server, target);
-    handIn(options, group);
-    // With a handle, Node looks at no signal.
-    if (options.signal instanceof AbortSignal) closeOnAbort(server, options.signal);
+    if (this.#ended) return new HandleGroup({ name: nameOf(target) });
+    return past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
   }
 
   /** A first server on the port: with what is held for this worker, and with a queue of its own where nothing was declared. */
@@ -157,7 +130,7 @@ export class HeldListening {
     const host = found === undefined ? (target.host ?? null) : found.host;
     const waiting = this.#take(port, host);
     const queues = waiting.map(({ queue }) => queue);
-    const own = this.#isShort(port, queues) ? this.#bind(port, host) : null;
+    const own = this.#isShort(port, queues) ? bindOwn(port, host, this.#assignment.service) : null;
     if (own === "taken") return refusing();
     if (own === null && waiting.length === 0) return null;
     const group = new HandleGroup({
@@ -203,17 +176,6 @@ export class HeldListening {
     return taken;
   }
 
-  /** A socket of this worker's own, beside those of its siblings. Null leaves the listen, and its error, to Node. */
-  #bind(port: number, host: string | null): Own | "taken" | null {
-    const lock = lockPort(port, this.#assignment.service ?? "");
-    if (lock.state === "foreign") return "taken";
-    const locks = lock.state === "taken" ? lock.handles : [];
-    const handle = bindHandle(host, port);
-    if (typeof handle !== "number") return { handle, locks };
-    for (const each of locks) each.close();
-    return handle === ADDRESS_IN_USE ? "taken" : null;
-  }
-
   /** The master keeps the socket and the lock; a copy of the lock here would outlive it. A port that somebody else has is not ours to lock. */
   #lodge(message: ChildToMaster & { readonly type: "lodged" }, { handle, locks }: Own, isListening: boolean): void {
     if (isListening) this.#channel.send(message, undefined, handle);
@@ -222,20 +184,6 @@ export class HeldListening {
       else each.close();
     }
   }
-
-  /** An error of a handle that was handed in names no address. */
-  #nameTarget(server: Server, error: NodeJS.ErrnoException & { address?: unknown; port?: unknown }): void {
-    const target = this.#targets.get(server);
-    if (target === undefined || error.address != null) return;
-    error.address = target.host ?? "::";
-    error.port = target.port;
-    error.message += ` ${error.address}:${target.port}`;
-  }
-}
-
-/** In the place of handles that there are not: listen() fails with EADDRINUSE. */
-function refusing(): HandleGroup {
-  return new HandleGroup({ refusal: ADDRESS_IN_USE });
 }
 
 function keyOf(port: number, host: string | null): string {
@@ -254,10 +202,4 @@ function failListen(server: Server, port: number, host: string | null): void {
   });
   server.close();
   process.nextTick(() => server.emit("error", error));
-}
-
-function closeOnAbort(server: Server, signal: AbortSignal): void {
-  if (signal.aborted) return void process.nextTick(() => server.close());
-  const watch = addAbortListener(signal, () => void server.close());
-  server.once("close", () => watch[Symbol.dispose]());
 }

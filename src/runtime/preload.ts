@@ -14,6 +14,7 @@ import { PostBox } from "./post-box.ts";
 import { takeRawMessages } from "./raw-messages.ts";
 import { announceWhenReady } from "./readiness.ts";
 import { SignalGuard } from "./signal-guard.ts";
+import { StickyListening } from "./sticky-listening.ts";
 import { Traffic } from "./traffic.ts";
 
 const assignment = readAssignment();
@@ -22,7 +23,7 @@ if (assignment !== null && process.send !== undefined) {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
   const channel = new Channel();
-  const listening = new HeldListening(assignment, channel);
+  const listening = assignment.sticky === null ? new HeldListening(assignment, channel) : new StickyListening(assignment, channel);
   const traffic = new Traffic();
   const hooks = new Hooks(guard);
   const drain = new Drain({ channel, traffic, hooks, assignment });

@@ -1,6 +1,6 @@
 // All queues of a port in the place of a server's one handle: Node's listen() opens them through it, close(), ref() and unref() reach each of
 // them, and queues may come and go while it listens. Runs in a worker, and in the self-test.
-import { attachHandle, looksLikeTcp, type TcpHandle } from "./internals.ts";
+import { attachHandle, type ConnectionHandle, giveConnection, looksLikeTcp, type TcpHandle } from "./internals.ts";
 
 /** Node's own default backlog. */
 const BACKLOG = 511;
@@ -59,6 +59,11 @@ export class HandleGroup {
     }
     this.#handles.set(queue, handle);
     if (this.#state === "open" && this.#attach(handle) !== 0) this.remove(queue);
+  }
+
+  /** A connection that somebody else has accepted for it. */
+  give(connection: ConnectionHandle): void {
+    giveConnection(this, connection);
   }
 
   remove(queue: number): void {

@@ -1,5 +1,6 @@
 // The one file that leans on Node's internals for listening: a socket bound without listening, a handle made of an inherited descriptor, and a
 // group of handles in the place of a server's one. Used by the master (bind, self-test) and by workers. Proven at start by the self-test.
+import type { ChildProcess } from "node:child_process";
 import net from "node:net";
 
 /** A listening or bound TCP handle of Node's own. */
@@ -15,8 +16,17 @@ export interface TcpHandle {
   hasRef(): boolean;
 }
 
+/** A connection, as it was accepted. */
+export interface ConnectionHandle {
+  getpeername(out: object): number;
+  readStop(): number;
+  close(): void;
+}
+
 /** libuv's flags of uv_tcp_bind. */
 const UV_TCP_REUSEPORT = 2;
+/** Node's own default. */
+const BACKLOG = 511;
 
 type CreateHandle = (address: string, port: number, family: 4 | 6, fd: number, flags: number) => TcpHandle | number;
 
@@ -100,9 +110,26 @@ export function attachHandle(first: object, more: TcpHandle, backlog: number): n
   return more.listen(backlog);
 }
 
-/** Whether a handle that this process has sent is still to be taken by the other side. */
-export function isHandleInFlight(): boolean {
-  return (process as unknown as { _handleQueue?: unknown })._handleQueue != null;
+/**
+ * Accepts from a bound handle without a server.
+ * @returns 0, or a negative errno
+ */
+export function acceptFrom(handle: TcpHandle, onConnection: (connection: ConnectionHandle) => void): number {
+  // Without a connection it is an error of one accept, such as one descriptor too many: the next one is tried as it comes.
+  handle.onconnection = (errno: number, connection?: ConnectionHandle): void => {
+    if (errno === 0 && connection !== undefined) onConnection(connection);
+  };
+  return handle.listen(BACKLOG);
+}
+
+/** Gives a server a connection as if its own handle had accepted it. */
+export function giveConnection(first: object, connection: ConnectionHandle): void {
+  (first as { onconnection(errno: number, connection: ConnectionHandle): void }).onconnection(0, connection);
+}
+
+/** Whether a handle that was sent down a channel is still to be taken by the other side. */
+export function isHandleInFlight(channel: NodeJS.Process | ChildProcess = process): boolean {
+  return (channel as unknown as { _handleQueue?: unknown })._handleQueue != null;
 }
 
 /** Sends at once what Node would keep back for as long as a handle that was sent before waits to be acknowledged. */

@@ -2,12 +2,12 @@
 // Runs in the master, at start.
 import net from "node:net";
 import { HandleGroup } from "./handle-group.ts";
-import { bindHandle, handIn, type TcpHandle } from "./internals.ts";
+import { acceptFrom, bindHandle, handIn, type TcpHandle } from "./internals.ts";
 
 /** Only a failure takes so long; a slow machine must not look like one. */
 const ARRIVES_WITHIN_MS = 5_000;
 
-/** @returns null, or what does not work */
+/** @returns null, or what does not work with sockets that workers accept from */
 export async function selfTest(): Promise<string | null> {
   const server = net.createServer((socket) => socket.end());
   const handles: TcpHandle[] = [];
@@ -28,11 +28,7 @@ export async function selfTest(): Promise<string | null> {
     if (!group.isOpen) return "listen() does not use the handle that it is given";
     // Only the second one accepts now: what arrives shows that it does.
     group.remove(0);
-    await new Promise<void>((resolve, reject) => {
-      const socket = net.connect(name.port ?? 0, "127.0.0.1");
-      socket.setTimeout(ARRIVES_WITHIN_MS, () => reject(new Error("no connection arrives by the second handle")));
-      socket.once("error", reject).once("end", resolve).resume();
-    });
+    await arrive(name.port ?? 0, "no connection arrives by the second handle");
     return null;
   } catch (error) {
     return (error as Error).message;
@@ -40,4 +36,37 @@ export async function selfTest(): Promise<string | null> {
     for (const handle of handles) handle.close();
     server.close();
   }
+}
+
+/** @returns null, or what does not work with connections that the master accepts and a server is given */
+export async function handOverTest(): Promise<string | null> {
+  const server = net.createServer((socket) => socket.end());
+  const handle = bindHandle("127.0.0.1", 0, "alone");
+  if (typeof handle === "number") return `binding gives ${handle}`;
+  try {
+    const name: { port?: number } = {};
+    handle.getsockname(name);
+    const group = new HandleGroup();
+    const options = { port: name.port };
+    handIn(options, group);
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options, resolve));
+    if (!group.isOpen) return "listen() does not use the handle that it is given";
+    const errno = acceptFrom(handle, (connection) => group.give(connection));
+    if (errno !== 0) return `listening gives ${errno}`;
+    await arrive(name.port ?? 0, "no connection arrives at a server that is given it");
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    handle.close();
+    server.close();
+  }
+}
+
+function arrive(port: number, problem: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.setTimeout(ARRIVES_WITHIN_MS, () => reject(new Error(problem)));
+    socket.once("error", reject).once("end", resolve).resume();
+  });
 }

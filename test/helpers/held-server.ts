@@ -33,6 +33,7 @@ const ASSIGNMENT: Assignment = {
   stopTimeoutMs: 9_000,
   drainIdleMs: 5_000,
   service: "test",
+  sticky: null,
   held: [],
   survivesUncaught: false,
 };

@@ -6,17 +6,38 @@ export interface Listener {
   readonly family: 4 | 6;
   /** In the kernel's notation; all zeros is any address. */
   readonly address: string;
+  /** Bytes that wait to be read; of a listening socket, connections. */
+  readonly unread: number;
 }
 
+const ESTABLISHED = "01";
+const CLOSE_WAIT = "08";
 const LISTEN = "0A";
 
 export function listenersOf(port: number): readonly Listener[] {
+  return socketsOn(port, LISTEN);
+}
+
+/** How many accepted connections of a port a process has open. */
+export function connectionsOf(pid: number, port: number): number {
+  const open = socketsOf(pid);
+  return [...socketsOn(port, ESTABLISHED), ...socketsOn(port, CLOSE_WAIT)].filter(({ inode }) => open.has(inode)).length;
+}
+
+/** How many bytes wait to be read on the accepted connections of a port. */
+export function unreadOn(port: number): number {
+  return socketsOn(port, ESTABLISHED).reduce((sum, { unread }) => sum + unread, 0);
+}
+
+function socketsOn(port: number, wantedState: string): readonly Listener[] {
   const wanted = port.toString(16).toUpperCase().padStart(4, "0");
   const of = (file: string, family: 4 | 6): readonly Listener[] =>
     read(file).flatMap((line) => {
-      const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
+      const [, local = "", , state, queues = "", , , , , inode = ""] = line.trim().split(/\s+/);
       const [address = "", hexPort] = local.split(":");
-      return state === LISTEN && hexPort === wanted ? [{ inode, family, address }] : [];
+      return state === wantedState && hexPort === wanted
+        ? [{ inode, family, address, unread: Number.parseInt(queues.split(":")[1] ?? "0", 16) }]
+        : [];
     });
   return [...of("/proc/net/tcp", 4), ...of("/proc/net/tcp6", 6)];
 }

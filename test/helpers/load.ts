@@ -13,9 +13,9 @@ export interface Answer {
 }
 
 /** One request; without an agent on a connection of its own that ends with it. Rejects when the answer is not whole. */
-export function ask(url: string, agent: http.Agent | false = false): Promise<Answer> {
+export function ask(url: string, agent: http.Agent | false = false, options: http.RequestOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = http.get(url, { agent, timeout: DEADLINE_MS }, (response) => {
+    const request = http.get(url, { agent, timeout: DEADLINE_MS, ...options }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (body += chunk));

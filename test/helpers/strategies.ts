@@ -7,12 +7,12 @@ import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { until } from "./until.ts";
 
 export interface Ground {
-  readonly listen: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
+  readonly listen: "auto" | "paired" | "per-worker" | "shared" | "round-robin" | "sticky";
   readonly declared: boolean;
   readonly name: string;
 }
 
-export const STRATEGIES: readonly Ground["listen"][] = ["paired", "per-worker", "shared", "round-robin"];
+export const STRATEGIES: readonly Ground["listen"][] = ["paired", "per-worker", "shared", "round-robin", "sticky"];
 
 export const GROUNDS: readonly Ground[] = STRATEGIES.flatMap((listen) =>
   [true, false].map((declared) => ({ listen, declared, name: `${listen}, ${declared ? "declared" : "undeclared"}` })),
@@ -52,13 +52,19 @@ export async function untilWhole(service: Service, generation: number, workers: 
   });
 }
 
-/** Asks on new connections until so many slots have answered. */
-export async function untilAllAnswer(service: Service, workers: number): Promise<void> {
+/** Asks on new connections, from address after address, until so many slots have answered. */
+export async function untilAllAnswer(service: Pick<Service, "url">, workers: number): Promise<void> {
   const slots = new Set<number>();
+  let asked = 0;
   await until(`all of ${workers} slots answer`, async () => {
-    const { slot } = JSON.parse((await ask(service.url("/"))).body) as { slot: number };
-    return slots.add(slot).size === workers;
+    const { body } = await ask(service.url("/"), false, { localAddress: addressOf(asked++) });
+    return slots.add((JSON.parse(body) as { slot: number }).slot).size === workers;
   });
+}
+
+/** An address of this machine's own for each of 60,000 clients. */
+export function addressOf(client: number): string {
+  return process.platform === "linux" ? `127.0.${1 + Math.floor(client / 250)}.${1 + (client % 250)}` : "127.0.0.1";
 }
 
 export interface Watched {

@@ -9,26 +9,26 @@ import { describe, test } from "node:test";
 import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
 import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
-import { GROUNDS, startListening, untilWhole } from "../helpers/strategies.ts";
+import { addressOf, GROUNDS, startListening, untilWhole } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const WORKERS = 2;
 
 /** Each asks on a connection of its own and gives the slot that answered. */
 const CLIENTS = {
-  http: async (port: number) => (await ask(`http://127.0.0.1:${port}/`)).body,
-  https: (port: number) =>
+  http: async (port: number, localAddress: string) => (await ask(`http://127.0.0.1:${port}/`, false, { localAddress })).body,
+  https: (port: number, localAddress: string) =>
     new Promise<string>((resolve, reject) => {
-      const request = https.get({ port, host: "127.0.0.1", agent: false, rejectUnauthorized: false });
+      const request = https.get({ port, host: "127.0.0.1", localAddress, agent: false, rejectUnauthorized: false });
       request.on("response", (response) => void text(response).then(resolve, reject)).on("error", reject);
     }),
-  h2c: (port: number) => askHttp2(`http://127.0.0.1:${port}`),
-  h2: (port: number) => askHttp2(`https://127.0.0.1:${port}`),
-  net: (port: number) => text(net.connect(port, "127.0.0.1")),
+  h2c: (port: number, localAddress: string) => askHttp2(`http://127.0.0.1:${port}`, localAddress),
+  h2: (port: number, localAddress: string) => askHttp2(`https://127.0.0.1:${port}`, localAddress),
+  net: (port: number, localAddress: string) => text(net.connect({ port, host: "127.0.0.1", localAddress })),
 } as const;
 
-async function askHttp2(url: string): Promise<string> {
-  const session = http2.connect(url, { rejectUnauthorized: false });
+async function askHttp2(url: string, localAddress: string): Promise<string> {
+  const session = http2.connect(url, { rejectUnauthorized: false, localAddress } as http2.SecureClientSessionOptions);
   session.on("error", () => {});
   try {
     return await text(session.request({ ":path": "/" }));
@@ -51,7 +51,10 @@ describe("all workers serve servers of every kind, before and after a reload", {
         await untilWhole(service, generation, WORKERS);
         for (const [kind, client] of Object.entries(CLIENTS)) {
           const slots = new Set<string>();
-          await until(`every slot has answered by ${kind}`, async () => slots.add(await client(ports[kind] as number)).size === WORKERS);
+          let asked = 0;
+          await until(`every slot has answered by ${kind}`, async () => {
+            return slots.add(await client(ports[kind] as number, addressOf(asked++))).size === WORKERS;
+          });
           assert.deepEqual([...slots].sort(), ["0", "1"]);
         }
       }

@@ -38,7 +38,7 @@ describe("to the app there is one server", { concurrency: 2, skip: process.platf
         await untilWhole(service, 1, workers);
       }
       const isHandedOver = ground.listen === "round-robin";
-      const sockets = isHandedOver || (ground.listen === "shared" && ground.declared) ? 1 : SLOTS;
+      const sockets = isHandedOver || ground.listen === "sticky" || (ground.listen === "shared" && ground.declared) ? 1 : SLOTS;
       await until(`it listens on ${sockets} sockets`, () => listenersOf(service.appPort).length === sockets);
       assert.deepEqual(await askOver(control, isHandedOver ? "/handed-over" : "/"), {
         connections: CONNECTIONS,

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { fdsOf, listenersOf, socketsOf } from "../helpers/listeners.ts";
-import { ask } from "../helpers/load.ts";
 import { type Service, startService } from "../helpers/service.ts";
+import { untilAllAnswer } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const WORKERS = 3;
@@ -20,19 +20,11 @@ const STRATEGIES: readonly Strategy[] = [
   { listen: "per-worker", declared: { sockets: WORKERS, workers: 1 } },
   { listen: "shared", declared: { sockets: 1, workers: WORKERS } },
   { listen: "round-robin", declared: { sockets: 1, workers: null } },
+  { listen: "sticky", declared: { sockets: 1, workers: null } },
 ];
 
 const start = (t: TestContext, listen: string, declared: boolean): Promise<Service> =>
   startService(t, { app: "listen-http.mjs", workers: WORKERS, declared, flags: ["--listen", listen, "--drain-idle", "100ms"] });
-
-/** Asks on new connections until every slot has answered. */
-async function untilAllAnswer(service: Service): Promise<void> {
-  const slots = new Set<number>();
-  await until(`all of ${WORKERS} slots answer`, async () => {
-    const answer = JSON.parse((await ask(service.url("/"))).body) as { slot: number };
-    return slots.add(answer.slot).size === WORKERS;
-  });
-}
 
 /** For each listening socket on the port, how many of these processes have it open. */
 function holders(port: number, pids: readonly number[]): readonly number[] {
@@ -42,10 +34,11 @@ function holders(port: number, pids: readonly number[]): readonly number[] {
 
 describe("listening", { concurrency: 2, skip: process.platform !== "linux" && "needs /proc" }, () => {
   for (const { listen, declared } of STRATEGIES) {
+    const isHandedOver = declared.workers === null;
     test(`${listen}, declared: every worker serves, and each of ${declared.sockets} sockets has its workers`, async (t) => {
       const service = await start(t, listen, true);
       await service.untilReady();
-      await untilAllAnswer(service);
+      await untilAllAnswer(service, WORKERS);
       const workers = await service.workerPids();
       const expected = (count: number): readonly number[] => Array.from({ length: declared.sockets }, () => count);
       assert.deepEqual(holders(service.appPort, [service.pid]), expected(1), "the master holds every socket");
@@ -64,10 +57,10 @@ describe("listening", { concurrency: 2, skip: process.platform !== "linux" && "n
     test(`${listen}, undeclared: every worker serves, and the master holds each socket that they bound`, async (t) => {
       const service = await start(t, listen, false);
       await service.untilReady();
-      await untilAllAnswer(service);
+      await untilAllAnswer(service, WORKERS);
       await until("the master holds every socket", () => holders(service.appPort, [service.pid]).every((count) => count === 1));
       const workers = await service.workerPids();
-      if (listen !== "round-robin") {
+      if (!isHandedOver) {
         await until("every socket has a worker", () => holders(service.appPort, workers).every((count) => count > 0));
       }
       // Whoever replaces them has all of the sockets from the start, and none is left without anybody.
@@ -78,7 +71,7 @@ describe("listening", { concurrency: 2, skip: process.platform !== "linux" && "n
         const isAlone = status.workers.every(({ processes }) => processes.length === 1);
         return status.generation === 2 && !status.reloading && status.workersReady === WORKERS && isAlone;
       });
-      if (listen !== "round-robin") {
+      if (!isHandedOver) {
         assert.deepEqual(
           listenersOf(service.appPort).map(({ inode }) => inode),
           before,
@@ -89,7 +82,7 @@ describe("listening", { concurrency: 2, skip: process.platform !== "linux" && "n
           `workers at each socket: ${accepting.join(", ")}`,
         );
       }
-      await untilAllAnswer(service);
+      await untilAllAnswer(service, WORKERS);
     });
   }
 });

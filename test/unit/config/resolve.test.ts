@@ -56,6 +56,7 @@ test("fills everything with defaults but the app", async (t) => {
     host: null,
     listen: "auto",
     spread: 2,
+    stickyTrust: "off",
     readyWhen: "listening",
     bootTimeoutMs: 60_000,
     stopTimeoutMs: 9_000,

@@ -1,0 +1,222 @@
+// A connection on its way: to its client's slot, one at a time; on to the next when a worker refuses, dies or stands still; to nobody twice. Workers, handles
+// and timers are the test's.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { slotOf } from "../../../src/policy/rendezvous.ts";
+import { type Candidate, type HandOver, HandOvers } from "../../../src/sockets/hand-overs.ts";
+
+/** The clock of this machine does not come near it. */
+const PATIENCE_MS = 1_000_000;
+const PORT = 3_000;
+
+interface Handle {
+  readonly client: string;
+  closed: boolean;
+  getpeername(): number;
+  readStop(): number;
+  close(): void;
+}
+
+interface Scene {
+  readonly handOvers: HandOvers;
+  /** What each life was sent, in order. */
+  sentTo(life: number): readonly HandOver[];
+  give(client: string): Handle;
+  /** The channel of a life is closed, or it is there no more. */
+  disconnect(life: number): void;
+  remove(life: number): void;
+  /** The patience with everybody runs out. */
+  elapse(): Promise<void>;
+  setAlone(isAlone: boolean): void;
+}
+
+/** Life n is that of slot n - 1. */
+function setScene(lives: number): Scene {
+  let candidates: readonly Candidate[] = Array.from({ length: lives }, (_, slot) => ({ life: slot + 1, slot }));
+  const sent: { readonly life: number; readonly handOver: HandOver }[] = [];
+  const disconnected = new Set<number>();
+  const timers = new Set<() => void>();
+  let isAlone = true;
+  const handOvers = new HandOvers({
+    candidates: () => candidates,
+    send: (life, handOver) => {
+      if (disconnected.has(life)) return null;
+      sent.push({ life, handOver });
+      return { isAlone };
+    },
+    world: {
+      startTimer: (_ms, callback) => {
+        timers.add(callback);
+        return () => timers.delete(callback);
+      },
+    },
+    patienceMs: PATIENCE_MS,
+  });
+  return {
+    handOvers,
+    sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
+    give: (client) => {
+      const handle: Handle = {
+        ...{ client, closed: false, getpeername: () => 0, readStop: () => 0 },
+        close() {
+          handle.closed = true;
+        },
+      };
+      handOvers.give({ handle, port: PORT, host: null, client, text: "" });
+      return handle;
+    },
+    disconnect: (life) => void disconnected.add(life),
+    remove: (life) => {
+      candidates = candidates.filter((each) => each.life !== life);
+    },
+    elapse: async () => {
+      for (const callback of [...timers]) if (timers.delete(callback)) callback();
+      await turn();
+    },
+    setAlone: (is) => {
+      isAlone = is;
+    },
+  };
+}
+
+/** So many clients of a slot among so many. */
+function clientsOf(slot: number, slots: number, count: number): readonly string[] {
+  const all = Array.from({ length: slots }, (_, index) => index);
+  return Array.from({ length: 1_000 }, (_, index) => `client ${index}`)
+    .filter((client) => slotOf(client, all) === slot)
+    .slice(0, count);
+}
+
+const [A, B, C] = clientsOf(0, 2, 3) as [string, string, string];
+const [OTHER] = clientsOf(1, 2, 1) as [string];
+
+test("sends a worker one at a time, in order, and closes the master's copy of what is taken", () => {
+  const { handOvers, sentTo, give } = setScene(2);
+  const [first, second] = [give(A), give(B)];
+  give(OTHER);
+  assert.deepEqual(
+    [sentTo(1), sentTo(2)].map((each) => each.map(({ client }) => client)),
+    [[A], [OTHER]],
+  );
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "taken");
+  assert.deepEqual([first.closed, second.closed], [true, false]);
+  assert.equal(sentTo(1)[1]?.client, B);
+});
+
+test("takes a refused one to the next, and ends it when all have refused", () => {
+  const { handOvers, sentTo, give } = setScene(2);
+  const handle = give(A);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "refused");
+  assert.equal(sentTo(2)[0]?.client, A);
+  handOvers.onAnswer(2, sentTo(2)[0]?.id ?? 0, "refused");
+  assert.equal(handle.closed, true);
+});
+
+test("gives one that came too late to the same worker again, with more time", () => {
+  const { handOvers, sentTo, give } = setScene(1);
+  give(A);
+  const allowed = ({ expiresAt }: HandOver): number => expiresAt - Number(process.hrtime.bigint()) / 1e6;
+  const first = allowed(sentTo(1)[0] as HandOver);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "late");
+  assert.equal(sentTo(1).length, 2);
+  assert.ok(allowed(sentTo(1)[1] as HandOver) > first);
+});
+
+test("takes all that a worker has not taken to others when it ends, and nothing that it has", () => {
+  const { handOvers, sentTo, give, remove } = setScene(2);
+  for (const client of [A, B, C]) give(client);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "taken");
+  remove(1);
+  handOvers.onGone(1);
+  assert.equal(sentTo(2)[0]?.client, B);
+  handOvers.onAnswer(2, sentTo(2)[0]?.id ?? 0, "taken");
+  assert.equal(sentTo(2)[1]?.client, C);
+});
+
+test("takes what waits for a worker that stands still to others, until it answers", async () => {
+  const { handOvers, sentTo, give, elapse } = setScene(2);
+  for (const client of [A, B]) give(client);
+  await elapse();
+  assert.equal(sentTo(2)[0]?.client, A);
+  assert.equal(sentTo(1).length, 1, "nothing more for it");
+  give(C);
+  assert.equal(sentTo(1).length, 1);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "late");
+  assert.equal(sentTo(2).length, 1, "what others have been given stays with them");
+  give(A);
+  assert.equal(sentTo(1).length, 2, "it is there again");
+});
+
+test("an answer that comes in the last moment counts", async () => {
+  const { handOvers, sentTo, give, elapse } = setScene(2);
+  const handle = give(A);
+  const elapsed = elapse();
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "taken");
+  await elapsed;
+  assert.equal(handle.closed, true);
+  assert.deepEqual(sentTo(2), []);
+});
+
+test("keeps what nobody can take now for whoever comes", async () => {
+  const { handOvers, sentTo, give, elapse } = setScene(1);
+  const handle = give(A);
+  await elapse();
+  assert.equal(handle.closed, false, "the only one may come back");
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "late");
+  assert.equal(sentTo(1).length, 2);
+  handOvers.drop(() => true);
+  assert.equal(handle.closed, false, "it is on its way");
+});
+
+test("ends what waits for nobody where a port is left", () => {
+  const { handOvers, give, remove } = setScene(1);
+  remove(1);
+  const handle = give(A);
+  handOvers.drop(({ port }) => port !== PORT);
+  assert.equal(handle.closed, false);
+  handOvers.drop(({ port }) => port === PORT);
+  assert.equal(handle.closed, true);
+});
+
+test("takes one to others that Node says has missed its worker, if it was that one", () => {
+  const { handOvers, sentTo, give, setAlone } = setScene(2);
+  give(A);
+  handOvers.onMissed(1);
+  assert.equal(sentTo(2)[0]?.client, A);
+  setAlone(false);
+  give(B);
+  handOvers.onMissed(1);
+  assert.equal(sentTo(2).length, 1, "it may have been another handle");
+});
+
+test("takes nothing to a worker whose channel is closed", () => {
+  const { handOvers, sentTo, give, disconnect, remove } = setScene(2);
+  disconnect(1);
+  give(A);
+  assert.equal(sentTo(2)[0]?.client, A);
+  disconnect(2);
+  const waiting = give(B);
+  assert.equal(waiting.closed, false);
+  remove(1);
+  handOvers.onGone(1);
+  assert.equal(waiting.closed, false, "whoever replaces them gets it");
+});
+
+test("sends all that waits for a worker ahead of what it is told next", () => {
+  const { handOvers, sentTo, give } = setScene(2);
+  for (const client of [A, B, C]) give(client);
+  handOvers.flush(1);
+  assert.deepEqual(
+    sentTo(1).map(({ client }) => client),
+    [A, B, C],
+  );
+});
+
+test("believes no answer to what somebody else was sent", () => {
+  const { handOvers, sentTo, give } = setScene(2);
+  const handle = give(A);
+  give(OTHER);
+  handOvers.onAnswer(2, sentTo(1)[0]?.id ?? 0, "taken");
+  assert.equal(handle.closed, false);
+});
