@@ -17,6 +17,7 @@ export interface ConfigFileOptions {
   readonly host?: string | null;
   readonly listen?: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
   readonly spread?: number;
+  readonly stickyTrust?: number | "off";
   readonly minReady?: number;
   /** `"listening"` (default), `"loaded"`, `"message"`, or an HTTP path that must answer 2xx. */
   readonly readyWhen?: "listening" | "loaded" | "message" | `/${string}`;
