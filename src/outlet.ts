@@ -1,5 +1,5 @@
 // Where log lines leave the master: stdout, never waited for. A reader that has stopped (a paused terminal, a stuck log shipper) costs lines, not the
-// service: what cannot be written now is kept for later, up to a bound, and a reader that is gone is forgotten.
+// service: what cannot be written now is kept for later, up to a bound, on a full disk as well; a reader that is gone is forgotten.
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 
@@ -15,6 +15,8 @@ const STDOUT = 1;
 /** How much may wait for a slow reader; more is dropped. */
 const KEPT_BYTES = 1024 * 1024;
 const RETRY_MS = 50;
+/** The reader is slow, or the disk that the log is written to is full: both may get better. */
+const TRANSIENT: ReadonlySet<string | undefined> = new Set(["EAGAIN", "ENOSPC", "EDQUOT"]);
 const END_MS = 500;
 
 interface Target {
@@ -41,7 +43,7 @@ export function openOutlet(): Outlet {
   }
 
   function failed(error: NodeJS.ErrnoException): void {
-    if (error.code === "EAGAIN") return;
+    if (TRANSIENT.has(error.code)) return;
     isBroken = true;
     waiting.length = 0;
   }

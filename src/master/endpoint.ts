@@ -1,6 +1,8 @@
 // The metrics port: /metrics for Prometheus and /status as JSON, read-only. A slow client loses its connection, not the others'.
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { limitGuests } from "./guests.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 
 export interface EndpointSource {
   readonly contentType: string;
@@ -15,6 +17,8 @@ export interface Endpoint {
 
 /** A client that does not send its request in time loses its connection. */
 const REQUEST_MS = 5_000;
+/** An answer may be as large as 100 KiB and wait for a client that does not read. */
+const MOST_CLIENTS = 128;
 
 /**
  * @param port 0 takes any free port
@@ -29,13 +33,16 @@ export async function openEndpoint(port: number, host: string | null, source: En
     keepAliveTimeout: REQUEST_MS,
     connectionsCheckingInterval: 1_000,
   });
+  limitGuests(server, MOST_CLIENTS);
+  // A scrape takes milliseconds of the master: a crowd of scrapers shares them.
+  const metrics = oneAtATime(() => source.metrics());
   server.on("request", (request, response) => {
     const path = request.url?.split("?")[0] ?? "";
     if (request.method !== "GET" && request.method !== "HEAD")
       return answer(response, 405, "text/plain", "Method Not Allowed\n", { allow: "GET, HEAD" });
     if (path === "/status") return answer(response, 200, "application/json", `${JSON.stringify(source.status(), null, 2)}\n`);
     if (path !== "/metrics") return answer(response, 404, "text/plain", "Not Found: this port has /metrics and /status\n");
-    source.metrics().then(
+    metrics().then(
       (text) => answer(response, 200, source.contentType, text),
       (error: Error) => answer(response, 500, "text/plain", `Cannot collect the metrics: ${error.message}\n`),
     );

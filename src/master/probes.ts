@@ -1,5 +1,6 @@
 // The probe server: lightship behind a small port of our own, so that it could be replaced. Answers from two booleans; whatever the app does.
 import { createLightship, type Lightship } from "lightship";
+import { limitGuests } from "./guests.ts";
 
 export interface Probes {
   readonly port: number;
@@ -62,6 +63,7 @@ async function start(port: number): Promise<Lightship> {
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = REQUEST_MS;
   server.keepAliveTimeout = REQUEST_MS;
+  limitGuests(server);
   return lightship;
 }
 

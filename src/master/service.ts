@@ -16,6 +16,7 @@ import { repairRoundRobin } from "../sockets/repair.ts";
 import { readAcceptQueues } from "../system/accept-queues.ts";
 import { claimPidFile } from "../system/pid-file.ts";
 import { takeSignals } from "../system/signals.ts";
+import { startThreadPool } from "../system/thread-pool.ts";
 import type { World } from "../system/world.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
@@ -50,6 +51,7 @@ export interface ServiceInput {
  */
 export async function runService({ config, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
   const startedAt = world.now();
+  startThreadPool();
   const version = readVersion();
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
   const { listening, unheld, sticky: isSticky, warning } = await chooseListening(config);

@@ -55,6 +55,7 @@ export function claimPidFile(path: string): () => void {
     if ((error as ClusterError).reason !== undefined) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") throw refusal(`another process has just taken ${path}`);
+    removeEmpty(path);
     throw refusal(`cannot write ${path}: ${message}; expected a path in a folder that this user may write to`, error);
   }
   const inode = statSync(path, { throwIfNoEntry: false })?.ino;
@@ -64,6 +65,12 @@ export function claimPidFile(path: string): () => void {
   // Also when the rest of the start fails.
   process.once("exit", remove);
   return remove;
+}
+
+/** A full disk still takes an empty file: one without a pid is worse than none. */
+function removeEmpty(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isFile() === true && stat.size === 0) rmSync(path, { force: true });
 }
 
 /** Whether a process of this pid lives that may have written the file: it began before the file was written. */
