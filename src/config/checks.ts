@@ -33,6 +33,18 @@ export function crossCheck(settings: Settings, sourceOf: (key: Key) => string, b
     () => `${name("stickyTrust")} is for listen sticky only, not for ${name("listen")}: set --listen sticky, or leave it out`,
   );
 
+  const { httpsKey, httpsCert, httpsCa, httpsPassphrase } = settings;
+  check(
+    (httpsKey === null) === (httpsCert === null),
+    ["httpsKey", "httpsCert"],
+    () => `https-key and https-cert go together: ${httpsKey === null ? "https-key" : "https-cert"} is missing`,
+  );
+  check(
+    httpsKey !== null || httpsCert !== null || (httpsCa === null && httpsPassphrase === null),
+    ["httpsKey", "httpsCert"],
+    () => `${httpsCa === null ? "https-passphrase" : "https-ca"} needs https-key and https-cert beside it`,
+  );
+
   const ports: { port: number; key: Key }[] = [
     ...settings.ports.map((port) => ({ port, key: "ports" as const })),
     { port: settings.probesPort, key: "probesPort" },

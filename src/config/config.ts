@@ -38,6 +38,13 @@ export interface Config {
   readonly ports: readonly number[];
   readonly host: string | null;
   readonly listen: ListenStrategy;
+  /** Whether a handler that the app exports is served: when the app does not listen by itself, in any case, or never. */
+  readonly serve: "auto" | "export" | "never";
+  /** Absolute paths of PEM files, for a handler that the app exports; all null is http. `httpsPassphrase` is a file that holds it. */
+  readonly httpsKey: string | null;
+  readonly httpsCert: string | null;
+  readonly httpsCa: string | null;
+  readonly httpsPassphrase: string | null;
   /** With `paired`: how many workers accept from each queue. */
   readonly spread: number;
   /** With `sticky`: which X-Forwarded-For hop, from the right, names the client. */
@@ -76,6 +83,8 @@ export interface Config {
   readonly title: string | null;
   /** A child's end spares what it started in a session of its own. */
   readonly keepDescendants: boolean;
+  /** The inspector's port of the agent; a worker's is this, its slot and one. */
+  readonly debugPort: number | null;
   /** Extra flags for the children's Node. */
   readonly nodeArgs: readonly string[];
   readonly imports: readonly string[];

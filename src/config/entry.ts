@@ -31,6 +31,19 @@ export function resolveFolder(path: string, cwd: string): Resolved {
   }
 }
 
+/** The absolute path of a file that can be read. */
+export function resolveFile(path: string, cwd: string): Resolved {
+  const wanted = resolve(cwd, path);
+  try {
+    accessSync(wanted, constants.R_OK);
+    return statSync(wanted).isDirectory()
+      ? { ok: false, problem: `expected a file; got the folder ${wanted}` }
+      : { ok: true, path: wanted };
+  } catch (error) {
+    return { ok: false, problem: `expected a file; cannot read ${wanted}: ${wordsOf(error)}` };
+  }
+}
+
 function lookUp(wanted: string, cwd: string): string | null {
   try {
     return createRequire(join(cwd, sep)).resolve(wanted);

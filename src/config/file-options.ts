@@ -15,6 +15,18 @@ export interface ConfigFileOptions {
   readonly workers?: number | "auto" | `${number}%`;
   readonly port?: number | readonly number[];
   readonly host?: string | null;
+  readonly serve?: "auto" | "export" | "never";
+  readonly httpsKey?: string | null;
+  readonly httpsCert?: string | null;
+  readonly httpsCa?: string | null;
+  readonly httpsPassphrase?: string | null;
+  /** The same as the four above. */
+  readonly https?: {
+    readonly key?: string | null;
+    readonly cert?: string | null;
+    readonly ca?: string | null;
+    readonly passphrase?: string | null;
+  };
   readonly listen?: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
   readonly spread?: number;
   readonly stickyTrust?: number | "off";
@@ -59,6 +71,7 @@ export interface ConfigFileOptions {
   readonly control?: string | null;
   readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
   readonly logFormat?: "json" | "pretty";
+  readonly debugPort?: number | null;
   readonly nodeArg?: string | readonly string[];
   readonly import?: string | readonly string[];
   readonly require?: string | readonly string[];

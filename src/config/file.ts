@@ -73,7 +73,7 @@ function found(path: string, name: string, value: unknown): ConfigFile {
   return { kind: "found", path, layer: layerOf(value, name) };
 }
 
-/** Keys may be in camelCase or kebab-case, `backoff` may be nested, and `$schema` is for editors. */
+/** Keys may be in camelCase or kebab-case, `backoff` and `https` may be nested, and `$schema` is for editors. */
 export function layerOf(value: unknown, name: string, mayNameFile = false): Layer {
   if (!isObject(value)) return { given: new Map(), problems: [`${name}: expected an object of options; got ${JSON.stringify(value)}`] };
   const given = new Map<Key, Given>();
@@ -95,7 +95,8 @@ export function layerOf(value: unknown, name: string, mayNameFile = false): Laye
 }
 
 const FILE_OPTIONS: readonly AnyOption[] = OPTION_LIST.filter((option) => option.key !== "config");
-const NESTED_KEYS: readonly string[] = OPTION_LIST.filter((option) => option.key.startsWith("backoff.")).map((option) =>
+const NESTING: ReadonlySet<string> = new Set(["backoff", "https"]);
+const NESTED_KEYS: readonly string[] = OPTION_LIST.filter(({ name }) => NESTING.has(name.split("-")[0] as string)).map((option) =>
   option.name.replace("-", "."),
 );
 const KEBAB_KEYS: readonly string[] = FILE_OPTIONS.map((option) => option.name);
@@ -104,8 +105,8 @@ const CAMEL_KEYS: readonly string[] = [...FILE_OPTIONS.map(camelNameOf), ...NEST
 /** `backoff: { delay }` is `backoff-delay`. Yields the key as written, its value, and the option's name. */
 function flatten(value: Record<string, unknown>): readonly (readonly [key: string, raw: unknown, optionKey: string])[] {
   return Object.entries(value).flatMap(([key, raw]) =>
-    key === "backoff" && isObject(raw)
-      ? Object.entries(raw).map(([inner, each]) => [`backoff.${inner}`, each, `backoff-${inner}`] as const)
+    NESTING.has(key) && isObject(raw)
+      ? Object.entries(raw).map(([inner, each]) => [`${key}.${inner}`, each, `${key}-${inner}`] as const)
       : [[key, raw, key] as const],
   );
 }

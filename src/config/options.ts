@@ -1,35 +1,15 @@
 // The one table of options: flags, environment names, keys of config files, help and docs all come from it.
 // Runs in the master, at start only. Keyed by the place in Config, so that the compiler holds the two together.
 
-import type { Backoff, Config } from "./config.ts";
 import { environment, listOf, memory, orOff, readyWhen, workers } from "./kinds.ts";
+import { file, type Key, type Option, type Settings } from "./option.ts";
+import { SERVING } from "./serving-options.ts";
 import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, toggle, wrong } from "./values.ts";
 
-/** What the options add up to, before paths are resolved and the backoff is nested. */
-export type Settings = Omit<Config, "app" | "appArgs" | "backoff" | "cwd"> & {
-  readonly [K in keyof Backoff as `backoff.${K}`]: Backoff[K];
-} & { readonly app: string | null; readonly cwd: string | null; readonly config: string | null };
-
-export type Key = keyof Settings;
-
-export interface Option<V> {
-  /** In kebab-case; `--stop-timeout`, `ROLLCALL_STOP_TIMEOUT` and `stopTimeout` are derived from it. */
-  readonly name: string;
-  /** Opens a group in the help and the docs: this option and those below it. */
-  readonly group?: string;
-  readonly kind: Kind<NonNullable<V>>;
-  readonly default: V;
-  readonly inKubernetes?: V;
-  readonly onTerminal?: V;
-  /** What an empty default (null, no list) comes down to; "none" unless given. */
-  readonly unset?: string;
-  /** One line, in the words of the help. */
-  readonly meaning: string;
-}
+export type { Key, Option, Settings } from "./option.ts";
 
 export const USAGE = "rollcall [run] [options] <app> [-- app arguments]";
 
-const file: Kind<string> = text("<file>", "the path of a file");
 const NODE_FLAG = "a flag of Node.js such as --inspect or --conditions=x";
 const anyFlag: Kind<string> = text("<flag>", NODE_FLAG);
 /** Without a dash Node would take it for the app. */
@@ -47,7 +27,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: file,
     default: null,
     unset: "required",
-    meaning: "the script of the service; it listens by itself, as under plain node",
+    meaning: "the script of the service: it listens by itself, as under plain node, or exports a handler",
   },
   agent: { name: "agent", kind: file, default: null, meaning: "the one process for work that must happen once" },
   workers: {
@@ -64,6 +44,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     meaning: "port that the master binds for the service; repeatable; PORT in the environment counts too",
   },
   host: { name: "host", kind: host, default: null, unset: "all interfaces", meaning: "address that the service's ports are bound on" },
+  ...SERVING,
   listen: {
     name: "listen",
     kind: oneOf("<strategy>", "auto", "paired", "per-worker", "shared", "round-robin", "sticky"),
@@ -256,6 +237,12 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     kind: listOf(flag),
     default: [],
     meaning: "flag for the children's Node.js; repeatable",
+  },
+  debugPort: {
+    name: "debug-port",
+    kind: port,
+    default: null,
+    meaning: "the agent's inspector listens there on 127.0.0.1, each worker's on this port, its slot and one",
   },
   imports: { name: "import", kind: preload, default: [], meaning: "module that children load first; repeatable" },
   requires: { name: "require", kind: preload, default: [], meaning: "the same, by require; repeatable" },

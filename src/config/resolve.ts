@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 import { crossCheck } from "./checks.ts";
 import type { Config, Provenance } from "./config.ts";
-import { type Resolved, resolveEntry, resolveFolder } from "./entry.ts";
+import { type Resolved, resolveEntry, resolveFile, resolveFolder } from "./entry.ts";
 import { readEnvironment, readPort } from "./environment.ts";
 import { type ConfigFile, layerOf, readConfigFile } from "./file.ts";
 import { type Flags, readFlags } from "./flags.ts";
@@ -149,11 +149,14 @@ function folderOf(given: Given | undefined, cwd: string): Resolved {
   return folder.ok ? folder : { ok: false, problem: `${given.label}: ${folder.problem}` };
 }
 
+type HttpsKey = "httpsKey" | "httpsCert" | "httpsCa" | "httpsPassphrase";
+
 interface Paths {
   readonly app: string;
   readonly agent: string | null;
   readonly imports: readonly string[];
   readonly requires: readonly string[];
+  readonly https: Pick<Config, HttpsKey>;
   readonly problems: readonly string[];
 }
 
@@ -164,7 +167,15 @@ function resolvePaths(settings: Settings, cwd: string, labelOf: (key: Key) => st
     if (!resolved.ok) problems.push(`${labelOf(key)}: ${resolved.problem}`);
     return resolved.ok ? resolved.path : path;
   };
+  const file = (key: HttpsKey): string | null => {
+    const path = settings[key];
+    if (path === null) return null;
+    const resolved = resolveFile(path, cwd);
+    if (!resolved.ok) problems.push(`${labelOf(key)}: ${resolved.problem}`);
+    return resolved.ok ? resolved.path : path;
+  };
   return {
+    https: { httpsKey: file("httpsKey"), httpsCert: file("httpsCert"), httpsCa: file("httpsCa"), httpsPassphrase: file("httpsPassphrase") },
     app: settings.app === null ? "" : entry("app", settings.app),
     agent: settings.agent === null ? null : entry("agent", settings.agent),
     imports: settings.imports.map((each) => (isPath(each) ? pathToFileURL(entry("imports", each)).href : each)),
@@ -190,6 +201,7 @@ function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], 
   } = settings;
   return {
     ...rest,
+    ...paths.https,
     app: paths.app,
     appArgs,
     agent: paths.agent,

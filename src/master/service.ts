@@ -21,6 +21,8 @@ import type { World } from "../system/world.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
 import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
+import { settlePorts } from "./free-ports.ts";
+import { checkHttps } from "./https.ts";
 import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
@@ -49,10 +51,12 @@ export interface ServiceInput {
  * Runs the service until the process ends.
  * @throws ClusterError for what keeps it from starting: nothing has been forked then
  */
-export async function runService({ config, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
+export async function runService({ config: given, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
   const startedAt = world.now();
   startThreadPool();
   const version = readVersion();
+  const config = settlePorts(given);
+  await checkHttps(config);
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
   const { listening, unheld, sticky: isSticky, warning } = await chooseListening(config);
   if (unheld === "round-robin") repairRoundRobin();
@@ -89,7 +93,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   const sticky = isSticky ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: conflict }) : null;
   sticky?.bind();
   const { hasAgent } = plan.settings;
-  let reached: ReadyFacts = { port: null, debugPort: null, address: null, protocol: "http" };
+  let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write, order },
     orphans: () => orphans,
@@ -263,7 +267,7 @@ export async function runService({ config, configFile, log, world, isOwnParent }
   function remark(said: Remark): void {
     if (said.type === "listening" && said.expected && said.place.role === "worker") {
       addresses.add(describeAddress(said.address, said.port, said.secure));
-      if (reached.address === null) reached = describeForParent(said, null);
+      if (reached.address === null) reached = describeForParent(said, config.debugPort);
     }
     if (said.type === "cut") desk.addCut(said.connections);
     write(describeRemark(said, config.ports));

@@ -14,6 +14,14 @@ export interface InheritedSocket {
   readonly isBusy: boolean;
 }
 
+/** Paths of PEM files, and of one with the passphrase. */
+export interface HttpsFiles {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string | null;
+  readonly passphrase: string | null;
+}
+
 /** What a child is told of itself, in the environment variable ROLLCALL_CHILD. */
 export interface Assignment {
   readonly role: Role;
@@ -22,6 +30,10 @@ export interface Assignment {
   readonly readyWhen: string;
   /** Declared ports: a worker is ready when it listens on all of them. Empty: on any. */
   readonly ports: readonly number[];
+  /** How a handler that the app exports is served. */
+  readonly serve: { readonly when: "auto" | "export" | "never"; readonly host: string | null; readonly https: HttpsFiles | null };
+  /** Of this child's inspector, on 127.0.0.1. */
+  readonly debugPort: number | null;
   /** The descriptor of the pipe for letters. */
   readonly post: number;
   readonly heartbeatMs: number;

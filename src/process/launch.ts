@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
 import type { Socket } from "node:net";
 import type { Config } from "../config/config.ts";
-import type { Assignment } from "../messenger/wire.ts";
+import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 
@@ -94,6 +94,8 @@ function childEnvironment({ config, service, sticky }: LaunchPlan, place: Place,
     generation: place.generation,
     readyWhen: config.readyWhen,
     ports: place.role === "worker" ? config.ports : [],
+    serve: { when: place.role === "worker" ? config.serve : "never", host: config.host, https: httpsOf(config) },
+    debugPort: config.debugPort === null ? null : config.debugPort + (place.role === "agent" ? 0 : place.slot + 1),
     post: POST_FD,
     heartbeatMs: Math.min(HEARTBEAT_MS, config.heartbeatTimeoutMs / 4),
     stopTimeoutMs: config.stopTimeoutMs,
@@ -111,4 +113,9 @@ function childEnvironment({ config, service, sticky }: LaunchPlan, place: Place,
     ROLLCALL_SLOT: String(place.slot),
     ROLLCALL_CHILD: JSON.stringify(assignment),
   };
+}
+
+/** Read by each worker for itself: a reload takes up files that were renewed. */
+export function httpsOf({ httpsKey: key, httpsCert: cert, httpsCa: ca, httpsPassphrase: passphrase }: Config): HttpsFiles | null {
+  return key === null || cert === null ? null : { key, cert, ca, passphrase };
 }

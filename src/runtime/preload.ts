@@ -8,11 +8,13 @@ import { catchFaults } from "./faults.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { Hooks } from "./hooks.ts";
 import { freeInspectorPort } from "./inspection.ts";
+import { openInspector } from "./inspector.ts";
 import { publishLink } from "./link.ts";
 import { HeldListening } from "./listen.ts";
 import { PostBox } from "./post-box.ts";
 import { takeRawMessages } from "./raw-messages.ts";
 import { announceWhenReady } from "./readiness.ts";
+import { serveExported } from "./serve-exported.ts";
 import { SignalGuard } from "./signal-guard.ts";
 import { StickyListening } from "./sticky-listening.ts";
 import { Traffic } from "./traffic.ts";
@@ -39,7 +41,9 @@ if (assignment !== null && process.send !== undefined) {
   const beat = startHeartbeat({ assignment, channel, traffic });
   const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });
   takeRawMessages(post, readiness);
+  serveExported(assignment);
   catchFaults({ assignment, channel, drain, readiness, traffic });
-  freeInspectorPort();
+  if (assignment.debugPort === null) freeInspectorPort();
+  else openInspector(assignment.debugPort);
   publishLink({ assignment, hooks, readiness, messenger: post.messenger });
 }

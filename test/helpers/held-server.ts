@@ -28,6 +28,8 @@ const ASSIGNMENT: Assignment = {
   generation: 1,
   readyWhen: "listening",
   ports: [],
+  serve: { when: "never", host: null, https: null },
+  debugPort: null,
   post: 4,
   heartbeatMs: 1_000,
   stopTimeoutMs: 9_000,

@@ -46,6 +46,15 @@ const ROWS: readonly Row[] = [
   { name: "a start script without an extension", app: "app-package/bin/www", undeclared: false },
   { name: "a folder with an index.js", app: "app-folder", undeclared: false },
   { name: "a package with a main", app: "app-package", undeclared: false },
+  { name: "an exported request listener", app: "export-listener.mjs", undeclared: false },
+  { name: "an exported request listener of CommonJS", app: "export-listener.cjs", undeclared: false },
+  { name: "an exported { fetch }", app: "export-fetch.mjs", undeclared: false },
+  { name: "an exported Express app", app: "export-express.mjs", undeclared: false },
+  { name: "an exported Koa app", app: "export-koa.mjs", undeclared: false },
+  { name: "an exported Fastify app", app: "export-fastify.mjs", undeclared: false },
+  { name: "an exported Hono app", app: "export-hono.mjs", undeclared: false },
+  { name: "an exported function that makes a server", app: "export-factory.mjs", undeclared: false },
+  { name: "an exported server", app: "export-server.mjs", undeclared: false },
 ];
 
 describe("an unmodified app", { concurrency: 4 }, () => {
