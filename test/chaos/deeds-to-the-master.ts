@@ -34,7 +34,7 @@ async function reloadBadly(scene: Scene, mode: Mode): Promise<string> {
       if (mode === "crashes") lookForStopped();
       return answer;
     },
-    60_000,
+    30_000,
   );
   await ordered;
   scene.setMode("good");
@@ -212,7 +212,7 @@ export const DEEDS_TO_THE_MASTER: readonly Deed[] = [
     weight: 2,
     silent: true,
     run: async (scene, chance) => {
-      const ms = 200 + chance.below(HEARTBEAT_TIMEOUT_MS * 1.25);
+      const ms = chance.pick([200, HEARTBEAT_TIMEOUT_MS]) + chance.below(2_000);
       const before = await scene.service.workerPids();
       kill(scene.service.pid, "SIGSTOP");
       await patiently("it has stopped", () => isStopped(scene.service.pid));

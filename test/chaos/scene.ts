@@ -109,7 +109,7 @@ export async function setScene(t: TestContext, ground: Ground, seed: number): Pr
       const client = openClient(t, service.control, encode(request));
       let isClosed = false;
       void client.closed.then(() => (isClosed = true));
-      await patiently(`${request.command} is answered`, () => isClosed, 60_000);
+      await patiently(`${request.command} is answered`, () => isClosed, 30_000);
       return client.answers().at(-1);
     },
     agentPid: async () => (await service.status()).agent?.processes.find(({ state }) => state === "ready")?.pid as number,
