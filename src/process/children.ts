@@ -8,6 +8,7 @@ import type { QueueSocket } from "../sockets/held.ts";
 import { type ConnectionHandle, isHandleInFlight, type TcpHandle } from "../sockets/internals.ts";
 import { OomWatch } from "../system/oom.ts";
 import { preferForOom } from "../system/oom-score.ts";
+import { guardChannel } from "./channel-guard.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
 import { type LaunchPlan, launch, type Place, postPipe } from "./launch.ts";
 
@@ -73,6 +74,7 @@ export class Children {
       return;
     }
     this.#processes.set(life, child);
+    guardChannel(child, (error) => this.#listeners.onRemark({ type: "trouble", place, error }));
     child.on("message", (raw, handle) => this.#onMessage(life, place, raw, handle));
     child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && this.#listeners.onMissed(life));
     child.on("error", (error) => {

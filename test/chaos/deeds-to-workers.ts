@@ -15,7 +15,7 @@ import { patiently, startStopwatch } from "./strain.ts";
 
 const hasPrlimit = spawnSync("prlimit", ["--version"]).error === undefined;
 /** Where the master accepts, Node closes the port when the last worker dies. */
-const isHeld = ({ listen }: Ground): boolean => listen !== "round-robin";
+const isHeld = ({ listen }: Ground): boolean => listen !== "round-robin" && listen !== "sticky";
 
 const starts = (reason: string): string => `rollcall_process_starts_total{role="worker",reason="${reason}"}`;
 
@@ -45,6 +45,14 @@ async function doHarmless(scene: Scene, deed: string): Promise<string> {
   const { status, body } = await ask(scene.service.url(`/chaos/${deed}`));
   assert.equal(status, 200);
   return `worker ${body}`;
+}
+
+/** The same, of what costs the worker its channel: it drains. */
+async function doAndBeReplaced(scene: Scene, deed: string): Promise<string> {
+  const before = await scene.service.metric(starts("crash"));
+  const told = await doHarmless(scene, deed);
+  await patiently("a worker is replaced", async () => (await scene.service.metric(starts("crash"))) > before);
+  return told;
 }
 
 async function untilReplaced(scene: Scene, pid: number, reason: string, act: () => void | Promise<void>): Promise<void> {
@@ -137,14 +145,11 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
   {
     name: "process.disconnect() in a handler",
     weight: 1,
-    run: async (scene) => {
-      const before = await scene.service.metric(starts("crash"));
-      const told = await doHarmless(scene, "disconnect");
-      await patiently("a worker is replaced", async () => (await scene.service.metric(starts("crash"))) > before);
-      return told;
-    },
+    run: (scene) => doAndBeReplaced(scene, "disconnect"),
   },
   { name: "junk and forged messages on IPC", weight: 1, run: (scene) => doHarmless(scene, "junk") },
+  { name: "bytes that are no messages on both channels", weight: 1, run: (scene) => doAndBeReplaced(scene, "bytes") },
+  { name: "Node's own messages forged on IPC", weight: 1, run: (scene) => doAndBeReplaced(scene, "internals") },
   { name: "20,000 messages on IPC", weight: 1, run: (scene) => doHarmless(scene, "flood") },
   {
     name: "memory leaked to the limit",

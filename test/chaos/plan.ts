@@ -30,7 +30,7 @@ export interface Plan<D, E> {
   readonly ending: Drawn<E>;
 }
 
-const LISTEN = ["paired", "per-worker", "shared", "round-robin"] as const;
+const LISTEN = ["paired", "per-worker", "shared", "round-robin", "sticky"] as const;
 const [FEWEST, MOST] = [10, 20];
 
 export function drawPlan<D extends Drawable, E extends Drawable>(seed: number, deeds: readonly D[], endings: readonly E[]): Plan<D, E> {

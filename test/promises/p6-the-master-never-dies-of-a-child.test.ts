@@ -12,7 +12,7 @@ test("lives through junk, forged messages, a flood, a closed channel and a crash
   });
   await service.untilReady();
   const master = (await service.status()).pid;
-  for (const attack of ["junk", "forged", "flood", "disconnect", "crash", "kill"]) {
+  for (const attack of ["junk", "forged", "internals", "bytes", "pipe", "flood", "disconnect", "crash", "kill"]) {
     await fetch(service.url(`/${attack}`), { headers: { connection: "close" } }).then(
       (answer) => answer.text(),
       () => {},
