@@ -30,6 +30,7 @@ export function statusPage(status: Status, paint: Paint): string {
     ...(status.maintenance ? ["drained by request: rollcall undrain takes it back"] : []),
     ...(status.crashLoop ? ["crash loop"] : []),
     ...slots(status).flatMap(lastFailure),
+    ...slots(status).flatMap(ailmentsOf),
   ];
   const lines = [
     `${status.title ?? status.app}: ${paint(STATE_TONES[status.state], status.state)}, ${flag(status.ready, "ready", "not ready")}, ${flag(status.live, "live", "not live")}, generation ${status.generation}`,
@@ -62,6 +63,14 @@ function lastFailure({ role, slot, lastExit }: SlotView): readonly string[] {
   const { outcome, code, signal, secondsAgo } = lastExit;
   const how = signal ?? (code === null ? "never started" : `exit ${code}`);
   return [`${role === "agent" ? "agent" : `worker ${slot}`}: last end ${outcome} (${how}), ${duration(secondsAgo)} ago`];
+}
+
+/** What its process says is not well. */
+function ailmentsOf({ role, slot, processes }: SlotView): readonly string[] {
+  const who = role === "agent" ? "agent" : `worker ${slot}`;
+  return processes.flatMap(({ ailments }) =>
+    ailments.map(({ name, reason }) => `${who}: ${name} is not well${reason === "" ? "" : `: ${reason}`}`),
+  );
 }
 
 /** One row for each process of a slot; the slot's own figures stand in the first. */

@@ -63,6 +63,8 @@ export type ChildToMaster =
   | { readonly type: "beat"; readonly sample: Sample }
   | { readonly type: "fault"; readonly fault: Fault; readonly survived: boolean }
   | { readonly type: "closed" }
+  /** Of something that the app depends on; `reason` is null where it is well. */
+  | { readonly type: "health"; readonly name: string; readonly reason: string | null }
   /** A listening socket for the master to hold; its handle comes along. */
   | { readonly type: "lodged"; readonly queue: number; readonly port: number; readonly host: string | null }
   /** Part of a port's lock for the master to keep; its handle comes along. */
@@ -150,6 +152,11 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return { type: "ready" };
     case "closed":
       return { type: "closed" };
+    case "health": {
+      const { name, reason } = raw;
+      if (typeof name !== "string" || !(reason === null || typeof reason === "string")) return null;
+      return { type: "health", name: name.slice(0, 64), reason: reason?.slice(0, 256) ?? null };
+    }
     case "lodged": {
       const { queue, port, host } = raw;
       return isCount(queue) && isCount(port) && isHost(host) ? { type: "lodged", queue, port, host } : null;

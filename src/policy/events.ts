@@ -23,5 +23,7 @@ export type Event =
   | { readonly type: "beat"; readonly life: number; readonly sample: Sample }
   | { readonly type: "faulted"; readonly life: number; readonly fault: Fault }
   | { readonly type: "closed"; readonly life: number }
+  /** `reason` is null where the thing is well. */
+  | { readonly type: "health"; readonly life: number; readonly name: string; readonly reason: string | null }
   | ({ readonly type: "exited"; readonly life: number } & Departure)
   | { readonly type: "failed"; readonly reason: ExitReason };

@@ -44,6 +44,12 @@ export interface Fault {
 export type DrainCause = "stop" | "reload" | "restart" | "recycle" | "scale" | "crash";
 export type KillCause = "boot-timeout" | "unresponsive" | "drain-timeout" | "fast-stop";
 
+/** Something that a child depends on and that is not well, by the child's own word; without a reason it is "". */
+export interface Ailment {
+  readonly name: string;
+  readonly reason: string;
+}
+
 interface Identity {
   /** Unique for the master's life; late facts about an old life name it and change nothing. */
   readonly id: number;
@@ -56,6 +62,7 @@ interface Identity {
   /** The held sockets that it accepts from. */
   readonly queues: readonly number[];
   readonly limits: Limits;
+  readonly ailments: readonly Ailment[];
 }
 export interface Starting extends Identity {
   readonly state: "starting";

@@ -236,6 +236,6 @@ function killSlackMs(budgetMs: number): number {
 }
 
 function identity(life: Life) {
-  const { id, pid, generation, reason, forkedAt, fault, sample, queues, limits } = life;
-  return { id, pid, generation, reason, forkedAt, fault, sample, queues, limits };
+  const { id, pid, generation, reason, forkedAt, fault, sample, queues, limits, ailments } = life;
+  return { id, pid, generation, reason, forkedAt, fault, sample, queues, limits, ailments };
 }

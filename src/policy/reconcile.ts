@@ -123,6 +123,7 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
     sample: null,
     queues: queuesAtBirth(state, slot),
     limits: slot.role === "agent" ? NO_LIMITS : drawLimits(state.settings.limits, state.nextLife, turn.random),
+    ailments: [],
     state: "starting",
     deadlineAt: turn.now + state.settings.bootTimeoutMs,
   };

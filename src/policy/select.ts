@@ -48,6 +48,11 @@ export function countResponsiveWorkers(state: State, now: number): number {
   }).length;
 }
 
+/** Ready, and so is what it depends on, by its own word. */
+function isWell(slot: Slot): boolean {
+  return readyLife(slot)?.ailments.length === 0;
+}
+
 /** Every slot has a ready worker, and nobody is on the way. */
 export function isWhole({ phase, workers, workersTarget }: State): boolean {
   const slots = workers.slice(0, workersTarget);
@@ -58,9 +63,10 @@ export function isWhole({ phase, workers, workersTarget }: State): boolean {
 /** Readiness: event-driven, not sampled. */
 export function isReady(state: State, now: number): boolean {
   if (state.phase !== "running" || state.stop !== null || state.maintenance) return false;
-  if (countReadyWorkers(state) < Math.min(state.settings.minReady, state.workersTarget)) return false;
+  if (state.workers.filter(isWell).length < Math.min(state.settings.minReady, state.workersTarget)) return false;
   const { agent } = state;
-  if (agent === null || readyLife(agent) !== null) return true;
+  if (agent === null) return true;
+  if (readyLife(agent) !== null) return isWell(agent);
   return agent.downSince !== null && now - agent.downSince < state.settings.agentGraceMs;
 }
 

@@ -1,6 +1,7 @@
 // step(state, event, moment) → { state, effects }: the whole service as one pure function. The master only feeds it facts and performs its effects.
 import type { ExitReason } from "../errors.ts";
 import type { Event, Order, Signal } from "./events.ts";
+import { onHealth } from "./health.ts";
 import type { Life, Slot } from "./life.ts";
 import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
@@ -110,6 +111,8 @@ function happen(turn: Turn, event: Event): void {
       return checkCrashLoop(turn);
     case "closed":
       return onClosed(turn, event.life);
+    case "health":
+      return onHealth(turn, event.life, event.name, event.reason);
     case "exited": {
       const ended = onExited(turn, event);
       if (ended !== null && turn.state.stop === null) judgeEnd(turn, ended);

@@ -1,6 +1,6 @@
 // The state as the outside may see it: /status, `SIGUSR2` and the gauges read this, never live objects, never environment values. Pure.
 
-import type { LastExit, Life, Outcome, RenewalReason, Role, Slot, StartReason } from "./life.ts";
+import type { Ailment, LastExit, Life, Outcome, RenewalReason, Role, Slot, StartReason } from "./life.ts";
 import { crashLooping } from "./restart.ts";
 import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
 import type { State } from "./state.ts";
@@ -28,6 +28,8 @@ export interface ProcessView {
   readonly eventLoopLagSeconds: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   readonly requestsInFlight: number | null;
   readonly connections: number | null;
+  /** What it depends on and says is not well (`health.set`): its readiness counts for nothing meanwhile. */
+  readonly ailments: readonly Ailment[];
 }
 
 export interface SlotView {
@@ -146,6 +148,7 @@ function viewProcess(life: Life, now: number): ProcessView {
     eventLoopLagSeconds: sample === null ? null : { p50: sample.lagP50Seconds, p99: sample.lagP99Seconds, max: sample.lagMaxSeconds },
     requestsInFlight: sample?.requestsInFlight ?? null,
     connections: sample?.connections ?? null,
+    ailments: life.ailments,
   };
 }
 

@@ -165,6 +165,8 @@ export class Children {
         return onEvent({ type: "beat", life, sample: message.sample });
       case "closed":
         return onEvent({ type: "closed", life });
+      case "health":
+        return onEvent({ type: "health", life, name: message.name, reason: message.reason });
       case "fault": {
         const { fault, survived } = message;
         if (!survived) return onEvent({ type: "faulted", life, fault });

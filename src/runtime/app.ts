@@ -34,6 +34,30 @@ export function onShutdown(hook: ShutdownHook): () => void {
   return link.onShutdown(hook);
 }
 
+const said = new Map<string, string | null>();
+
+/** Whether what this process depends on is well: a database, a queue, a disk. */
+export const health: {
+  /**
+   * `health.set("db", false, "connection refused")` takes this process out of readiness, until `health.set("db", true)`: with too few workers that are
+   * well, or an agent that is not, /ready answers 500. Shown in `/status`. Liveness and the roll call take no notice. Under plain `node` nobody hears it.
+   * @throws TypeError for a name that is no text, or an `ok` that is neither true nor false
+   */
+  set(name: string, ok: boolean, reason?: string): void;
+} = {
+  set(name, ok, reason = "") {
+    if (typeof name !== "string" || name === "" || typeof ok !== "boolean")
+      throw new TypeError(
+        `health.set(name, ok, reason): expected a name and true or false, got ${JSON.stringify(name)} and ${JSON.stringify(ok)}`,
+      );
+    const news = ok ? null : String(reason);
+    // A check that runs every second says mostly the same.
+    if ((said.get(name) ?? null) === news) return;
+    said.set(name, news);
+    link.setHealth(name, news);
+  },
+};
+
 /** Sends to, and hears from, the agent, the workers, the master and its parent. Under plain `node` this process is the only worker, and hears itself. */
 export const messenger: Messenger = link.takeMessenger();
 

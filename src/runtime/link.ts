@@ -2,6 +2,7 @@
 // Runs in a child, and, as the stand-in for a plain `node app.js`, in the app's own process.
 import type { Assignment } from "../messenger/wire.ts";
 import type { Role } from "../policy/life.ts";
+import type { Channel } from "./channel.ts";
 import type { Hooks, ShutdownHook } from "./hooks.ts";
 import type { Messenger } from "./messenger.ts";
 import type { Readiness } from "./readiness.ts";
@@ -14,6 +15,8 @@ export interface Link {
   /** The app has loaded `rollcall/app`: from here on it hears what the master says. */
   takeMessenger(): Messenger;
   ready(): void;
+  /** `reason` is null where the thing is well. */
+  setHealth(name: string, reason: string | null): void;
   onShutdown(hook: ShutdownHook): () => void;
 }
 
@@ -22,12 +25,13 @@ type Holder = { [KEY]?: Link };
 
 interface Parts {
   readonly assignment: Assignment;
+  readonly channel: Channel;
   readonly hooks: Hooks;
   readonly readiness: Readiness;
   readonly messenger: Messenger;
 }
 
-export function publishLink({ assignment, hooks, readiness, messenger }: Parts): void {
+export function publishLink({ assignment, channel, hooks, readiness, messenger }: Parts): void {
   putLink({
     role: assignment.role,
     slot: assignment.slot,
@@ -35,6 +39,7 @@ export function publishLink({ assignment, hooks, readiness, messenger }: Parts):
     signal: hooks.signal,
     takeMessenger: () => messenger.hearMaster(),
     ready: () => readiness.say(),
+    setHealth: (name, reason) => channel.send({ type: "health", name, reason }),
     onShutdown: (hook) => hooks.add(hook),
   });
 }

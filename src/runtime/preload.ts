@@ -45,5 +45,5 @@ if (assignment !== null && process.send !== undefined) {
   catchFaults({ assignment, channel, drain, readiness, traffic });
   if (assignment.debugPort === null) freeInspectorPort();
   else openInspector(assignment.debugPort);
-  publishLink({ assignment, hooks, readiness, messenger: post.messenger });
+  publishLink({ assignment, channel, hooks, readiness, messenger: post.messenger });
 }

@@ -19,6 +19,7 @@ export function standaloneLink(): Link {
     },
     takeMessenger: standaloneMessenger,
     ready() {},
+    setHealth() {},
     onShutdown(hook) {
       watch();
       hooks.add(hook);

@@ -8,6 +8,8 @@ const GOOD: readonly ChildToMaster[] = [
   { type: "ready" },
   { type: "closed" },
   { type: "listening", address: "::", port: 8_080, expected: true, secure: true },
+  { type: "health", name: "db", reason: "connection refused" },
+  { type: "health", name: "db", reason: null },
   { type: "listening", address: "/tmp/app.sock", port: null, expected: false, secure: false },
   { type: "beat", sample: SAMPLE },
   { type: "beat", sample: { ...SAMPLE, requests: 0, utilization: 0, cpuSeconds: 0.25 } },

@@ -142,7 +142,7 @@ describe("two lives of one slot at one moment", () => {
 });
 
 describe("an end's name", () => {
-  const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null } as const;
+  const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null, ailments: [] } as const;
   const common = { ...identity, queues: [], limits: NO_LIMITS } as const;
   const starting: Starting = { ...common, state: "starting", deadlineAt: 1 };
   const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false, renewal: null };
