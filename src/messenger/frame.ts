@@ -21,7 +21,7 @@ export const ENCODINGS = ["none", "json", "v8"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
 export const HEADER_BYTES = 24;
-export const MAX_ACTION_BYTES = 1_024;
+const MAX_ACTION_BYTES = 1_024;
 /** The longest letter, header and all. */
 export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 
@@ -74,7 +74,7 @@ export function stamp(frame: Buffer, from: Endpoint, senderPid: number): void {
 }
 
 /** Whether all codes of a frame mean something; the functions below count on it. */
-export function isWellFormed(frame: Buffer): boolean {
+function isWellFormed(frame: Buffer): boolean {
   return (
     frame.length >= HEADER_BYTES &&
     (frame[AT.to] as number) < DESTINATIONS.length &&

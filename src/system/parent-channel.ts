@@ -4,7 +4,7 @@ import { type FrameListener, lengthReader, lineReader } from "../messenger/frame
 import { type ChannelPipe, findPipe } from "./parent-hold.ts";
 
 /** A message above this is passed over. */
-export const MAX_PARENT_MESSAGE_BYTES: number = 16 * 1024 * 1024;
+const MAX_PARENT_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What may wait for a parent that does not read; what comes then is dropped. */
 const MOST_UNREAD_BYTES = 8 * 1024 * 1024;
 
