@@ -40,9 +40,9 @@ export interface Place {
   readonly generation: number;
 }
 
-/** The master's end of a child's pipe for letters. */
+/** The master's end of a child's pipe for letters. A process that could not be made (EMFILE, EAGAIN) has none, and not even a list. */
 export function postPipe(child: ChildProcess): Socket | null {
-  return (child.stdio[POST_FD as 4] ?? null) as Socket | null;
+  return ((child.stdio as ChildProcess["stdio"] | undefined)?.[POST_FD as 4] ?? null) as Socket | null;
 }
 
 /**
