@@ -1,5 +1,6 @@
 // What must be true however the master ends: no child outlives it, its files are gone, the last lines are written. And what it
 // does about an error of its own: a stop with exit 1, at once if that fails too. Runs in the master.
+import { constants } from "node:os";
 import { onExit } from "signal-exit";
 import type { MasterLog } from "../log.ts";
 import type { Children } from "../process/children.ts";
@@ -16,10 +17,18 @@ interface Parts {
 
 export function prepareLastResort({ desk, children, log, world, fail }: Parts): void {
   // Every way out that no handler sees: signals without one, exit() by anybody.
-  onExit(() => {
+  onExit((_code, signal) => {
+    if (signal != null)
+      log.write({
+        level: "fatal",
+        fields: { signal },
+        message: `${signal} is none of the signals that the master takes as an order; it ends at once`,
+      });
     children.killAll();
     desk.removeFiles();
     log.flush();
+    // Raised again, as is done now, it ends every process but PID 1, which would live on without its children.
+    if (signal != null && process.pid === 1) process.exit(128 + (constants.signals[signal] ?? 0));
   });
   process.on("uncaughtException", (error) => {
     log.write({ level: "fatal", fields: { err: error }, message: `Cannot go on: unexpected error in the master: ${error.message}` });

@@ -15,9 +15,11 @@ import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
 import { readAcceptQueues } from "../system/accept-queues.ts";
 import { claimPidFile } from "../system/pid-file.ts";
+import { takeManager } from "../system/service-manager.ts";
 import { takeSignals } from "../system/signals.ts";
 import { startThreadPool } from "../system/thread-pool.ts";
 import type { World } from "../system/world.ts";
+import { activate, shareActivated } from "./activation.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
 import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
@@ -27,6 +29,7 @@ import { prepareLastResort } from "./last-resort.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
+import { Notifier } from "./notifier.ts";
 import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
@@ -55,10 +58,12 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const startedAt = world.now();
   startThreadPool();
   const version = readVersion();
-  const config = settlePorts(given);
+  const manager = takeManager(process.env);
+  const { config: activated, sockets: handed, remarks } = activate(given, manager);
+  const config = settlePorts(activated);
   await checkHttps(config);
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
-  const { listening, unheld, sticky: isSticky, warning } = await chooseListening(config);
+  const { listening, unheld, sticky: isSticky, warning } = shareActivated(handed, await chooseListening(config), config.listen);
   if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
@@ -66,7 +71,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const orphans = new Orphans({ config, world, write });
   const sockets = new HeldSockets(listening === null ? [] : config.ports, config.host, listening?.perSlot ?? true);
   for (const lock of takePorts(config, serviceName)) sockets.keep(lock);
-  await checkPorts(config);
+  for (const socket of handed) sockets.activate(socket);
+  await checkPorts({ ...config, ports: config.ports.filter((port) => !handed.some((socket) => socket.port === port)) });
 
   const addresses = new Set<string>();
   let bootSeen = (): void => {};
@@ -111,6 +117,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   });
   post.connectParent({ deliver: (letter) => parent.post(letter), pause: () => parent.pause(), resume: () => parent.resume() });
 
+  const notifier = new Notifier({ manager, world, write, state: () => loop.state });
+
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
     desk: { removeFiles: () => [desk.removeFiles(), removePidFile()] },
@@ -125,7 +133,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   });
   await desk.openEarly();
   for (const line of firstScreen({ plan, version, configFile })) write(line);
-  if (warning !== null) write({ level: "warn", fields: {}, message: warning });
+  for (const message of [...remarks, ...(warning === null ? [] : [warning])]) write({ level: "warn", fields: {}, message });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   const firstBoot = new Promise<void>((resolve) => (bootSeen = resolve));
   parent.open();
@@ -137,6 +145,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   log.open();
   await desk.open().then((ports) => ports !== null && write(describeDesk(ports, config.metricsHost)), refuse);
   orphans.start();
+  notifier.start();
 
   function onEvent(event: Event): void {
     if (event.type === "readied" || event.type === "exited") bootSeen();
@@ -152,6 +161,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     desk.settled(state);
     parent.settled(state);
     post.settled(state);
+    notifier.settled(state);
   }
 
   function perform(effect: Effect): void {

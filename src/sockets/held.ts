@@ -19,6 +19,8 @@ export class HeldSockets {
   #sockets: HeldSocket[] = [];
   readonly #busy: WeakSet<HeldSocket> = new WeakSet();
   readonly #locks: TcpHandle[] = [];
+  /** Ports whose sockets somebody else has bound. */
+  readonly #activated: Set<number> = new Set();
 
   /** @param perSlot false: a declared port has one socket for all */
   constructor(ports: readonly number[], host: string | null, perSlot: boolean) {
@@ -34,10 +36,17 @@ export class HeldSockets {
   open(queue: number): void {
     if (!this.#perSlot && queue > 0) return;
     for (const port of this.#ports) {
+      if (this.#activated.has(port)) continue;
       const handle = bindHandle(this.#host, port);
       if (typeof handle === "number") throw bindError(handle, port, this.#host);
       this.#sockets.push({ queue, port, host: this.#host, handle });
     }
+  }
+
+  /** Holds a socket that was handed over, in the place of one of its own. */
+  activate({ port, host, handle }: Omit<HeldSocket, "queue">): void {
+    this.#activated.add(port);
+    this.#sockets.push({ queue: 0, port, host, handle });
   }
 
   /** Holds a socket that a worker bound and lodged. @returns false when that queue of the port is held already */
@@ -82,7 +91,7 @@ export class HeldSockets {
   }
 
   #isDeclared({ port, host }: HeldSocket): boolean {
-    return this.#ports.includes(port) && host === this.#host;
+    return this.#activated.has(port) || (this.#ports.includes(port) && host === this.#host);
   }
 
   /** Gives the ports up; what still waits in a queue is refused. */

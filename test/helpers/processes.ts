@@ -12,6 +12,16 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Its letter, such as "T" for one that is stopped; null when it is gone. */
+export function stateOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.charAt(stat.lastIndexOf(")") + 2);
+  } catch {
+    return null;
+  }
+}
+
 export function childrenOf(pid: number): readonly number[] {
   return descendantsOf(pid).map((each) => each.pid);
 }

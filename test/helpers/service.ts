@@ -32,6 +32,10 @@ export interface ServiceOptions {
   readonly appArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Default: none. */
+  readonly stdin?: "pipe";
+  /** Descriptors that it inherits, from 3 on. */
+  readonly descriptors?: readonly number[];
   /** Whether the app's port is declared by --port (else the app finds it in APP_PORT only). Default true. */
   readonly declared?: boolean;
   /** Put before the master: ["unshare", "--pid", "--fork", "--mount-proc"], ["tini", "-g", "--"]. */
@@ -94,7 +98,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     ...(options.appArgs === undefined ? [] : ["--", ...options.appArgs]),
   ];
   const child = spawn(command[0] as string, command.slice(1), {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [options.stdin ?? "ignore", "pipe", "pipe", ...(options.descriptors ?? [])],
     cwd: options.cwd ?? process.cwd(),
     detached: options.detached ?? false,
     // A trial of 3 s in each reload is for the tests that are about it.

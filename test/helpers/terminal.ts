@@ -15,6 +15,18 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 /** Put before a command. */
 export const IN_A_TERMINAL: readonly string[] = ["python3", "-c", SCRIPT];
 
+const JOB = `
+import os, sys
+pid = os.fork()
+if pid == 0:
+  os.setpgid(0, 0)
+  os.execvp(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
+`;
+
+/** Put before a command, runs it as a shell with job control does: in a process group of its own, whose parent is in the same session. */
+export const AS_A_JOB: readonly string[] = ["python3", "-c", JOB];
+
 /** False, or why a test without a terminal is skipped. */
 export function noTerminal(): false | string {
   return spawnSync("python3", ["-c", "import pty"]).status !== 0 && "python3 is not installed";

@@ -1,0 +1,302 @@
+// What the tests of tini, dumb-init and catatonit hold an init to, as far as it concerns one that supervises, and what nobody tests. Each case gives in a
+// few words what it saw; `expected` is what Rollcall owes.
+import { spawnSync } from "node:child_process";
+import type { TestContext } from "node:test";
+import type { Snapshot } from "../../../src/policy/snapshot.ts";
+import { ask } from "../../helpers/load.ts";
+import { childrenOf, isAlive, kill, stateOf, zombiesOf } from "../../helpers/processes.ts";
+import { AS_A_JOB, IN_A_TERMINAL } from "../../helpers/terminal.ts";
+import { DEADLINE_MS, until } from "../../helpers/until.ts";
+import { type Options, type Running, runWith, type Subject, start } from "./subjects.ts";
+
+export interface Case {
+  readonly title: string;
+  /** Goes on with a running one that earlier cases have used. */
+  readonly steady?: (running: Running) => Promise<string>;
+  /** Begins anew. */
+  readonly fresh?: (t: TestContext, subject: Subject) => Promise<string>;
+  readonly expected: string | ((subject: Subject) => string);
+  readonly skips?: (subject: Subject) => boolean;
+  readonly isInTerminal?: true;
+}
+
+const STOPS = "stops until CONT";
+const MORE = "one worker more";
+const SAME = "stops, and goes on with the same workers";
+const LOOK_MS = 1_000;
+
+const serves = async ({ url }: Running): Promise<boolean> => (await ask(url("/"))).status === 200;
+
+/** What became of it after something that may have ended it. */
+async function fate(running: Running, alive: () => Promise<string>): Promise<string> {
+  return running.service === null ? ended(running) : alive();
+}
+
+async function ended(running: Running): Promise<string> {
+  const { code, signal } = await running.exited();
+  return signal === null ? `exit ${code}` : `ended by ${signal}`;
+}
+
+/** `count` processes whose parents end at once, and which end a moment later, in their own ways. */
+const orphaning = (count: number, ms: number, end = ""): string =>
+  `/run?script=${encodeURIComponent(`i=0; while [ $i -lt ${count} ]; do ( (sleep ${ms / 1000}; ${end}) & ); i=$((i+1)); done`)}`;
+
+async function afterOrphans(running: Running, make: () => Promise<unknown>): Promise<string> {
+  const before = childrenOf(running.init).length;
+  await make();
+  await until("the orphans have ended", () => childrenOf(running.init).length <= before).catch(() => {});
+  await until("they are reaped", () => zombiesOf(running.init).length === 0).catch(() => {});
+  const left = zombiesOf(running.init).length;
+  return left === 0 && (await serves(running)) ? "0 zombies" : `${left} zombies`;
+}
+
+/** One signal to the init; what the program did. */
+const ending =
+  (signal: NodeJS.Signals, options: Options = {}) =>
+  async (t: TestContext, subject: Subject): Promise<string> => {
+    const running = await start(t, subject, options);
+    process.kill(running.init, signal);
+    return ended(running);
+  };
+
+async function statusOf({ service }: Running): Promise<Snapshot> {
+  if (service === null) throw new Error("this init has no status");
+  return service.status();
+}
+
+export const CASES: readonly Case[] = [
+  {
+    title: "100 orphans",
+    expected: "0 zombies",
+    steady: (running) => afterOrphans(running, () => ask(running.url(orphaning(100, 200)))),
+  },
+  {
+    title: "1,000 orphans",
+    expected: "0 zombies",
+    steady: (running) => afterOrphans(running, () => ask(running.url(orphaning(1_000, 200)))),
+  },
+  {
+    title: "orphans that exit with 3, 4 and 6, or by a signal",
+    expected: "0 zombies",
+    steady: (running) =>
+      afterOrphans(running, async () => {
+        for (const end of ["exit 3", "exit 4", "exit 6", "kill -SEGV $$", "kill -9 $$"]) await ask(running.url(orphaning(5, 100, end)));
+      }),
+  },
+  {
+    title: "an orphan of `docker exec`: it comes from outside the namespace",
+    expected: "0 zombies",
+    skips: ({ isSubreaper }) => isSubreaper,
+    steady: (running) =>
+      afterOrphans(running, async () => {
+        const user = process.getuid?.() === 0 ? [] : ["--user"];
+        const inside = ["--target", String(running.init), ...user, "--pid", "sh", "-c", "(sleep 0.2 &)"];
+        const { status, stderr } = spawnSync("nsenter", inside);
+        if (status !== 0) throw new Error(`nsenter: ${stderr}`);
+      }),
+  },
+  {
+    title: "the program's arguments, folder and environment",
+    expected: "as given",
+    fresh: async (t, subject) => {
+      const running = await start(t, subject, { appArgs: ["-x", "a b", "--"], cwd: "/usr", env: { GIVEN: "a=b c" } });
+      const { args, cwd, env } = JSON.parse((await ask(running.url("/"))).body);
+      return JSON.stringify([args, cwd, env]) === JSON.stringify([["-x", "a b", "--"], "/usr", "a=b c"]) ? "as given" : "changed";
+    },
+  },
+  {
+    title: "signals that the program begins with",
+    expected: "as a Node program of a shell",
+    steady: async (running) => {
+      const { SigBlk, SigIgn } = JSON.parse((await ask(running.url("/"))).body);
+      const plain = spawnSync("sh", ["-c", `${process.execPath} -p 'fs.readFileSync("/proc/self/status", "latin1")'`], {
+        encoding: "utf8",
+      }).stdout;
+      const isPlain = plain.includes(`SigBlk:\t${SigBlk}\n`) && plain.includes(`SigIgn:\t${SigIgn}\n`);
+      return isPlain ? "as a Node program of a shell" : `blocked ${SigBlk}, ignored ${SigIgn}`;
+    },
+  },
+  {
+    title: "a pipe on stdin",
+    expected: "passed through",
+    fresh: async (t, subject) => {
+      const running = await start(t, subject, { stdin: "pipe", env: { READS_STDIN: "1" }, flags: ["--workers", "1"] });
+      running.stdin?.write("hello");
+      const isThere = async (): Promise<boolean> => (await ask(running.url("/input"))).body === "hello";
+      return (await until("the input is there", isThere).catch(() => false)) ? "passed through" : "lost";
+    },
+  },
+  {
+    title: "URG, WINCH, CONT",
+    expected: "serves on",
+    steady: async (running) => {
+      for (const signal of ["SIGURG", "SIGWINCH", "SIGCONT"] as const) process.kill(running.init, signal);
+      return (await serves(running)) && !running.hasEnded() ? "serves on" : "does not";
+    },
+  },
+  {
+    title: "USR1",
+    // To the whole group, and so to the workers, which are plain Node programs.
+    expected: ({ init: [command, mode] }) => (command === "dumb-init" && mode === undefined ? "opens Node's inspector" : "serves on"),
+    steady: async (running) => {
+      process.kill(running.init, "SIGUSR1");
+      const isOpen = (): boolean => running.output().includes("Debugger listening");
+      const isExpected = running.subject.init[0] === "dumb-init" && running.subject.init.length === 1;
+      await until("the inspector is open", isOpen, isExpected ? DEADLINE_MS : LOOK_MS).catch(() => {});
+      if (!(await serves(running))) return "does not serve";
+      return isOpen() ? "opens Node's inspector" : "serves on";
+    },
+  },
+  {
+    title: "the program is killed",
+    expected: "replaced",
+    steady: async (running) => {
+      return replaced(running, "/kill");
+    },
+  },
+  {
+    title: "the program exits with 7",
+    expected: "replaced",
+    steady: async (running) => {
+      return replaced(running, "/exit?code=7");
+    },
+  },
+  {
+    title: "HUP",
+    expected: "reloads",
+    steady: async (running) => {
+      const before = running.service === null ? 0 : (await statusOf(running)).generation;
+      process.kill(running.init, "SIGHUP");
+      return fate(running, async () => {
+        await until(
+          "a new generation serves",
+          async () => (await statusOf(running)).generation > before && !(await statusOf(running)).reloading,
+        );
+        return "reloads";
+      });
+    },
+  },
+  {
+    title: "USR2",
+    expected: "logs its status",
+    steady: async (running) => {
+      process.kill(running.init, "SIGUSR2");
+      return fate(running, async () => {
+        await until("the status is logged", () => running.service?.hasLogged(/^status$/));
+        return "logs its status";
+      });
+    },
+  },
+  {
+    title: "TTIN",
+    expected: expectedOfTtin,
+    fresh: async (t, subject) => {
+      const running = await start(t, subject);
+      process.kill(running.init, "SIGTTIN");
+      if (subject.isRollcall && expectedOfTtin(subject) === MORE) {
+        await until("there is one worker more", async () => (await statusOf(running)).workersReady === 3);
+        return MORE;
+      }
+      return stopsOrNot(running, subject.isRollcall && expectedOfTtin(subject) === STOPS);
+    },
+  },
+  {
+    title: "TSTP, then CONT",
+    expected: expectedOfTstp,
+    fresh: async (t, subject) => {
+      const running = await start(t, subject);
+      process.kill(running.init, "SIGTSTP");
+      return stopsOrNot(running, subject.isRollcall && expectedOfTstp(subject) === STOPS);
+    },
+  },
+  { title: "TERM, and the program handles it", expected: "exit 0", fresh: ending("SIGTERM", { env: { HANDLES_TERM: "1" } }) },
+  { title: "TERM, and it does not", expected: "exit 0", fresh: ending("SIGTERM") },
+  { title: "INT", expected: "exit 0", fresh: ending("SIGINT") },
+  { title: "QUIT", expected: "exit 0", fresh: ending("SIGQUIT") },
+  {
+    title: "a signal that is no order: ALRM",
+    expected: ({ isSubreaper }) => (isSubreaper ? "ended by SIGALRM" : "exit 142"),
+    fresh: ending("SIGALRM"),
+  },
+  {
+    title: "Ctrl-C in a terminal",
+    isInTerminal: true,
+    expected: "exit 0, on a terminal",
+    fresh: async (t, subject) => {
+      const running = await start(t, subject, { before: IN_A_TERMINAL });
+      const { isTerminal } = JSON.parse((await ask(running.url("/"))).body);
+      running.interrupt();
+      return `${await ended(running)}, ${isTerminal ? "on a terminal" : "without a terminal"}`;
+    },
+  },
+  {
+    title: "Ctrl-Z and fg in a shell, not as PID 1",
+    isInTerminal: true,
+    expected: SAME,
+    skips: ({ isSubreaper, isRollcall }) => isRollcall && !isSubreaper,
+    fresh: async (t, subject) => {
+      const running = await start(t, { ...subject, isSubreaper: true }, { before: AS_A_JOB });
+      const before = childrenOf(running.init);
+      process.kill(-running.init, "SIGTSTP");
+      const all = [running.init, ...before];
+      await until("all stop", () => all.every((pid) => stateOf(pid) === "T"), subject.isRollcall ? DEADLINE_MS : LOOK_MS).catch(() => {});
+      const stopped = all.filter((pid) => stateOf(pid) === "T").length;
+      process.kill(-running.init, "SIGCONT");
+      await until("it goes on", async () => all.every((pid) => stateOf(pid) !== "T") && (await serves(running)));
+      const isSame = JSON.stringify(childrenOf(running.init)) === JSON.stringify(before);
+      return stopped === all.length && isSame ? SAME : `${stopped} of ${all.length} processes stop`;
+    },
+  },
+  {
+    title: "it is killed, and was not PID 1",
+    expected: "the program ends",
+    skips: ({ isSubreaper, isRollcall }) => isRollcall && !isSubreaper,
+    fresh: async (t, subject) => {
+      const running = await start(t, { ...subject, isSubreaper: true });
+      const program = childrenOf(running.init);
+      t.after(() => {
+        for (const pid of program) kill(pid);
+      });
+      process.kill(running.init, "SIGKILL");
+      const isGone = await until("the program ends", () => !program.some(isAlive), 10_000).catch(() => false);
+      return isGone ? "the program ends" : "the program lives on";
+    },
+  },
+  { title: "a program that does not exist", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, ["/nonexistent"])}` },
+  { title: "no arguments", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, [])}` },
+  { title: "an unknown option", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, ["--nonsense"])}` },
+  { title: "-h", expected: "exit 0", fresh: async (_, subject) => `exit ${runWith(subject, ["-h"])}` },
+  { title: "--version", expected: "exit 0", fresh: async (_, subject) => `exit ${runWith(subject, ["--version"])}` },
+];
+
+/** tini and catatonit ignore it, dumb-init makes it a STOP for its whole group, and with -c passes it on. */
+function expectedOfTtin({ init: [command, mode] }: Subject): string {
+  if (command === undefined || mode === "-c") return MORE;
+  return command === "dumb-init" ? STOPS : "serves on";
+}
+
+/** The default action of TSTP is for a process that is not PID 1, and whose group has a parent in its session: tini makes one. */
+function expectedOfTstp({ init: [command, mode] }: Subject): string {
+  return command === "tini" || (command === "dumb-init" && mode !== "-c") ? STOPS : "serves on";
+}
+
+/** Some stop themselves or the program. That one does not can only be seen by waiting for a while. */
+async function stopsOrNot(running: Running, isExpected: boolean): Promise<string> {
+  const isStopped = (): boolean => [running.init, ...childrenOf(running.init)].some((pid) => stateOf(pid) === "T");
+  const hasStopped = await until("something stops", isStopped, isExpected ? DEADLINE_MS : LOOK_MS).catch(() => false);
+  if (!hasStopped) return (await serves(running)) ? "serves on" : "does not serve";
+  process.kill(running.init, "SIGCONT");
+  await until("it goes on", async () => !isStopped() && (await serves(running)));
+  return STOPS;
+}
+
+/** The program ends by its own doing. */
+async function replaced(running: Running, path: string): Promise<string> {
+  const restarts = async (): Promise<number> => (await statusOf(running)).workers.reduce((sum, slot) => sum + slot.restarts, 0);
+  const before = running.service === null ? 0 : await restarts();
+  ask(running.url(path)).catch(() => {});
+  return fate(running, async () => {
+    await until("it was replaced", async () => (await restarts()) > before && (await statusOf(running)).workersReady === 2);
+    return "replaced";
+  });
+}
