@@ -46,9 +46,15 @@ function versionOf(command: string): string {
 }
 
 function page(results: ReadonlyMap<Subject, ReadonlyMap<Case, string>>): string {
+  const subreaper = [...results.keys()].find(({ isSubreaper }) => isSubreaper) as Subject;
+  // What cannot be tried as PID 1 of a namespace has been tried without one.
+  const cell = (subject: Subject, each: Case): string =>
+    results.get(subject)?.get(each) ??
+    (subject.isRollcall && subject.init.length === 0 ? results.get(subreaper)?.get(each) : undefined) ??
+    "–";
   const table = (subjects: readonly Subject[]): string => {
     const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-    const rows = CASES.map((each) => [each.title, ...subjects.map((subject) => results.get(subject)?.get(each) ?? "–")]);
+    const rows = CASES.map((each) => [each.title, ...subjects.map((subject) => cell(subject, each))]);
     return [line(["", ...subjects.map(({ name }) => name)]), `|${"---|".repeat(subjects.length + 1)}`, ...rows.map(line)].join("\n");
   };
   const all = [...results.keys()];
@@ -68,8 +74,8 @@ and ends with its program, Rollcall takes it as an order and keeps the program r
 
 ${table(side)}
 
-"the program ends" when its init is killed: Rollcall's children notice that their channel is gone, finish what they have in hand and exit 110
-([Rollcall --subreaper](#below-other-inits-and-as-a-subreaper) shows it; as PID 1 the kernel ends everything).
+"not as PID 1": Rollcall with \`--subreaper\`. When it is killed there, its children notice that their channel is gone, finish what they have in hand and exit
+with 110; as PID 1 the kernel ends everything.
 
 ## Below other inits, and as a subreaper
 

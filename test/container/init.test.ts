@@ -116,7 +116,7 @@ describe("process 1 of a container", { skip }, () => {
     await container.untilReady();
     const { reapedBy, init, pid } = await view(container);
     assert.deepEqual([reapedBy, init, pid === 1], ["pid-1", "tini", false]);
-    assert.match(await container.exec("cat", "/proc/1/cmdline"), /^\/sbin\/tini\0--\0/);
+    assert.match(await container.exec("cat", "/proc/1/cmdline"), /^\/(usr\/)?sbin\/tini\0--\0/);
     assert.equal(await container.exec("sh", "-c", orphaning(1)), "made");
     await until("no zombie is left", async () => (await zombies(container)) === 0, BOOT_MS);
     assert.equal((await container.stop()).code, 0, await container.logs());
