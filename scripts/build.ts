@@ -21,7 +21,14 @@ const common: BuildOptions = {
 };
 // One folder deep, as the sources are: what finds its own neighbours by import.meta.url finds them from a chunk too.
 await emit({ entryPoints: ["src/cli/rollcall.ts"], format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" });
-for (const entry of ["src/config/config-child.ts", "src/index.ts", "src/runtime/app.ts"])
+for (const entry of [
+  "src/config/config-child.ts",
+  "src/index.ts",
+  "src/egg.ts",
+  "src/runtime/app.ts",
+  "src/egg/agent.ts",
+  "src/egg/worker.ts",
+])
   await emit({ entryPoints: [entry], format: "esm" });
 await emit({
   entryPoints: ["src/runtime/preload.ts"],

@@ -25,13 +25,14 @@ export async function run(argv: readonly string[]): Promise<void> {
     tellParent(EXIT_CODES.usage, { name: "ClusterError", code: "ERR_CONFIG", message: problems.join("\n") });
     process.exit(EXIT_CODES.usage);
   }
-  const { config, file } = resolved;
+  const { file } = resolved;
   if (process.pid === 1 && process.platform === "linux") await careForOrphans();
   const [{ prepareLog }, { realWorld }, { runService }] = await Promise.all([
     import("../log.ts"),
     import("../system/world.ts"),
     import("../master/service.ts"),
   ]);
+  const config = resolved.config.egg === null ? resolved.config : await (await import("../egg/service.ts")).withEgg(resolved.config);
   const log = prepareLog(config);
   try {
     await runService({ config, configFile: file, log, world: realWorld, isOwnParent });

@@ -44,6 +44,11 @@ export function crossCheck(settings: Settings, sourceOf: (key: Key) => string, b
     ["httpsKey", "httpsCert"],
     () => `${httpsCa === null ? "https-passphrase" : "https-ca"} needs https-key and https-cert beside it`,
   );
+  check(
+    settings.egg === null || (settings.app === null && settings.agent === null),
+    ["egg", "app", "agent"],
+    () => `${name("egg")} brings its own app and agent: give the one or the others`,
+  );
 
   const ports: { port: number; key: Key }[] = [
     ...settings.ports.map((port) => ({ port, key: "ports" as const })),

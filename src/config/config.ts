@@ -16,6 +16,15 @@ export type ListenStrategy = "auto" | "paired" | "per-worker" | "shared" | "roun
 /** How large a worker may grow before it is recycled: sized from its share of the container's memory, as large as it likes, or a size. */
 export type MemorySetting = { readonly kind: "auto" } | { readonly kind: "off" } | { readonly kind: "size"; readonly bytes: number };
 
+export interface EggSetting {
+  /** Absolute path of the application, once it is resolved. */
+  readonly folder: string;
+  /** Absolute path of its framework, once it is resolved; before, a path or a name, or null: as package.json#egg says. */
+  readonly framework: string | null;
+  /** What Egg's Application and Agent are given besides. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 export interface Backoff {
   readonly delayMs: number;
   readonly factor: number;
@@ -33,6 +42,8 @@ export interface Config {
   readonly appArgs: readonly string[];
   /** Absolute real path of the agent entry. */
   readonly agent: string | null;
+  /** The Egg application that runs in the place of an app and an agent. */
+  readonly egg: EggSetting | null;
   readonly workers: WorkersSetting;
   /** Ports that the service declares; empty when the app alone knows. */
   readonly ports: readonly number[];

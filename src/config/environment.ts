@@ -7,7 +7,7 @@ import { didYouMean } from "./suggest.ts";
 
 /** Read elsewhere: the CPU count that the sizes start from, and what a process is told of itself. */
 const OWN_NAMES: ReadonlySet<string> = new Set(
-  ["CPUS", "CHILD", "ROLE", "SLOT", "LIFE", "PARENT", "INIT"].map((name) => `ROLLCALL_${name}`),
+  ["CPUS", "CHILD", "ROLE", "SLOT", "LIFE", "PARENT", "INIT", "EGG_OPTIONS"].map((name) => `ROLLCALL_${name}`),
 );
 
 /** Every `ROLLCALL_*` variable must be an option's; an empty one counts as unset. */

@@ -1,6 +1,8 @@
 // The type of a config file, for editors: the keys of the table in camelCase, with the forms that a file may write. Types only.
 // A test holds the keys to the table.
 
+import type { EggFileOptions } from "./egg.ts";
+
 /** `268435456` (bytes), `"256MiB"`, `"1.5GiB"`. */
 export type Size = number | string;
 
@@ -11,6 +13,8 @@ export interface ConfigFileOptions {
   /** The script of the service. */
   readonly app?: string;
   readonly agent?: string | null;
+  /** The folder of an Egg application; `true`: the working folder; or what its classes are to be given as well. */
+  readonly egg?: string | true | EggFileOptions | null;
   /** `"auto"` (default), a number, or a percentage of the CPUs such as `"50%"`. */
   readonly workers?: number | "auto" | `${number}%`;
   readonly port?: number | readonly number[];

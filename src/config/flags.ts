@@ -35,7 +35,8 @@ export function readFlags(argv: readonly string[]): Flags {
       const option = optionOf(flag);
       const next = words[i + 1];
       const bare = option?.kind.bare;
-      const value = inline ?? bare ?? (next === undefined || isFlag(next) ? undefined : next);
+      const hasNext = next !== undefined && !isFlag(next);
+      const value = inline ?? bare ?? (hasNext ? next : option?.kind.implied);
       if (option === undefined) {
         const guess = suggest(flag, FLAG_NAMES);
         problems.push(unknownFlag(flag, guess, given.has("app")));
@@ -46,7 +47,7 @@ export function readFlags(argv: readonly string[]): Flags {
           `${flag}: expected a value: ${flag} ${option.kind.placeholder}${next === undefined ? "" : `; got the option ${next}`}`,
         );
       } else {
-        if (inline === undefined && bare === undefined) i++;
+        if (inline === undefined && bare === undefined && hasNext) i++;
         given.set(option.key, { raw: added(option, given.get(option.key), value), source: flag, label: flag });
       }
     }

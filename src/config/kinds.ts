@@ -1,7 +1,7 @@
 // The kinds of values that are Rollcall's own or made of several: workers, ready-when, lists, environment.
 // Runs in the master, at start only. Pure.
 
-import type { MemorySetting, ReadyWhen, WorkersSetting } from "./config.ts";
+import type { EggSetting, MemorySetting, ReadyWhen, WorkersSetting } from "./config.ts";
 import { asNumber, asShare, formatShare, type Kind, type Parsed, right, size, wrong } from "./values.ts";
 
 const MOST_WORKERS = 1_024;
@@ -36,6 +36,20 @@ export const memory: Kind<MemorySetting> = {
   format(setting) {
     return setting.kind === "size" ? size.format(setting.bytes) : setting.kind;
   },
+};
+
+/** The folder of an Egg application, or in a config file a map with `baseDir`, `framework` and what else Egg is to be given. */
+export const egg: Kind<EggSetting> = {
+  placeholder: "[folder]",
+  implied: ".",
+  parse(raw) {
+    const { baseDir = ".", framework = null, ...options } = isMap(raw) ? raw : { baseDir: raw === true ? "." : raw };
+    if (typeof baseDir !== "string" || baseDir === "" || baseDir.includes("\0")) return wrong("the path of a folder", baseDir);
+    if (framework !== null && (typeof framework !== "string" || framework === ""))
+      return wrong("a framework that is a path or the name of a package", framework);
+    return right({ folder: baseDir, framework, options });
+  },
+  format: ({ folder }) => folder,
 };
 
 /** A value of another kind, or `off`. */

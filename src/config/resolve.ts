@@ -4,8 +4,10 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
+import { ownFile } from "../package/own-file.ts";
 import { crossCheck } from "./checks.ts";
-import type { Config, Provenance } from "./config.ts";
+import type { Config, EggSetting, Provenance } from "./config.ts";
+import { resolveEgg, startFolderOf } from "./egg.ts";
 import { type Resolved, resolveEntry, resolveFile, resolveFolder } from "./entry.ts";
 import { readEnvironment, readPort } from "./environment.ts";
 import { type ConfigFile, layerOf, readConfigFile } from "./file.ts";
@@ -50,9 +52,12 @@ export async function resolveConfig(input: ConfigInput): Promise<ConfigResult> {
   const folder = start.ok && asked("cwd") === undefined ? folderOf(bad.has("cwd") ? undefined : fromFile, start.path) : start;
   if (!folder.ok) return { ok: false, problems: [...problems, folder.problem] };
 
-  const paths = resolvePaths(settings, folder.path, (key) => sources.get(key)?.label ?? key);
+  // One that was asked for before the file was read is the working folder itself, unless another is given.
+  const isStart = start.ok && asked("egg") !== undefined && asked("cwd") === undefined;
+  const eggFolder = isStart ? start.path : resolve(folder.path, settings.egg?.folder ?? ".");
+  const paths = resolvePaths(settings, { cwd: folder.path, eggFolder }, (key) => sources.get(key)?.label ?? key);
   problems.push(...paths.problems);
-  if (settings.app === null && isComplete && !bad.has("app")) problems.push(`app: none given; usage: ${USAGE}`);
+  if (settings.app === null && settings.egg === null && isComplete && !bad.has("app")) problems.push(`app: none given; usage: ${USAGE}`);
   if (problems.length > 0) return { ok: false, problems };
 
   const provenance = OPTION_LIST.filter((option) => option.key !== "config").map((option) => ({
@@ -96,7 +101,7 @@ async function readSources(input: ConfigInput): Promise<Sources> {
   const environment = readEnvironment(input.env);
   const handed = input.handed == null ? EMPTY_LAYER : layerOf(input.handed.options, "start()", true);
   const asked = (key: Key): Given | undefined => handed.given.get(key) ?? flags.given.get(key) ?? environment.given.get(key);
-  const start = folderOf(asked("cwd"), input.cwd);
+  const start = folderOf(asked("cwd") ?? startFolderOf(asked("egg")), input.cwd);
   const deadlineMs = input.configDeadlineMs ?? 10_000;
   const file: ConfigFile = start.ok ? await readConfigFile(start.path, asked("config"), input.env, deadlineMs) : { kind: "none" };
   const fileLayer = file.kind === "found" ? file.layer : EMPTY_LAYER;
@@ -154,13 +159,19 @@ type HttpsKey = "httpsKey" | "httpsCert" | "httpsCa" | "httpsPassphrase";
 interface Paths {
   readonly app: string;
   readonly agent: string | null;
+  readonly egg: EggSetting | null;
   readonly imports: readonly string[];
   readonly requires: readonly string[];
   readonly https: Pick<Config, HttpsKey>;
   readonly problems: readonly string[];
 }
 
-function resolvePaths(settings: Settings, cwd: string, labelOf: (key: Key) => string): Paths {
+interface Folders {
+  readonly cwd: string;
+  readonly eggFolder: string;
+}
+
+function resolvePaths(settings: Settings, { cwd, eggFolder }: Folders, labelOf: (key: Key) => string): Paths {
   const problems: string[] = [];
   const entry = (key: Key, path: string): string => {
     const resolved = resolveEntry(path, cwd);
@@ -174,10 +185,14 @@ function resolvePaths(settings: Settings, cwd: string, labelOf: (key: Key) => st
     if (!resolved.ok) problems.push(`${labelOf(key)}: ${resolved.problem}`);
     return resolved.ok ? resolved.path : path;
   };
+  const egg = settings.egg === null ? null : resolveEgg(settings.egg, eggFolder);
+  if (egg?.ok === false) problems.push(`${labelOf("egg")}: ${egg.problem}`);
+  const [ownApp, ownAgent] = egg === null ? ["", null] : [ownFile("egg/worker", ".js"), ownFile("egg/agent", ".js")];
   return {
     https: { httpsKey: file("httpsKey"), httpsCert: file("httpsCert"), httpsCa: file("httpsCa"), httpsPassphrase: file("httpsPassphrase") },
-    app: settings.app === null ? "" : entry("app", settings.app),
-    agent: settings.agent === null ? null : entry("agent", settings.agent),
+    app: settings.app === null ? ownApp : entry("app", settings.app),
+    agent: settings.agent === null ? ownAgent : entry("agent", settings.agent),
+    egg: egg?.ok === true ? egg.setting : null,
     imports: settings.imports.map((each) => (isPath(each) ? pathToFileURL(entry("imports", each)).href : each)),
     requires: settings.requires.map((each) => (isPath(each) ? entry("requires", each) : each)),
     problems,
@@ -205,6 +220,7 @@ function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], 
     app: paths.app,
     appArgs,
     agent: paths.agent,
+    egg: paths.egg,
     imports: paths.imports,
     requires: paths.requires,
     pidFile: settings.pidFile === null ? null : resolve(cwd, settings.pidFile),

@@ -1,10 +1,17 @@
-// The part of the table of options that is for apps which export a handler. Runs in the master, at start only.
+// The part of the table of options that is for apps which export a handler, and for applications of Egg. Runs in the master, at start only.
+import { egg } from "./kinds.ts";
 import { file, type Option, type Settings } from "./option.ts";
 import { oneOf } from "./values.ts";
 
-type Serving = "serve" | "httpsKey" | "httpsCert" | "httpsCa" | "httpsPassphrase";
+type Serving = "egg" | "serve" | "httpsKey" | "httpsCert" | "httpsCa" | "httpsPassphrase";
 
 export const SERVING: { readonly [K in Serving]: Option<Settings[K]> } = {
+  egg: {
+    name: "egg",
+    kind: egg,
+    default: null,
+    meaning: "the folder of an Egg 3 or 4 application, unmodified, in the place of an app and an agent; the working folder unless given",
+  },
   serve: {
     name: "serve",
     kind: oneOf("<word>", "auto", "export", "never"),

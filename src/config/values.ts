@@ -12,6 +12,8 @@ export interface Kind<V> {
   readonly repeatable?: boolean;
   /** What the flag says without a value; such a flag takes one only behind "=". */
   readonly bare?: string;
+  /** What the flag says where no value follows, and `true` in a file. */
+  readonly implied?: string;
   /** Takes text (flags, environment) or what JSON can hold (config files). */
   parse(raw: unknown): Parsed<V>;
   /** As a person would write it; `parse` takes it back. */

@@ -14,14 +14,16 @@ export function firstScreen({ plan, version, configFile }: Facts): readonly Line
   const { config, sizing } = plan;
   const workers = `${sizing.workers} ${sizing.workers === 1 ? "worker" : "workers"} (${sizing.workersFrom}, ${sizing.cpusFrom})`;
   const heap = sizing.heapMiB === null ? "" : `, ${sizing.heapMiB} MiB of heap each`;
-  const agent = config.agent === null ? "" : ` and the agent ${shorten(config.agent)}`;
+  const { egg } = config;
+  const app = egg === null ? shorten(config.app) : `the Egg application ${shorten(egg.folder) || "."}`;
+  const agent = config.agent === null ? "" : egg === null ? ` and the agent ${shorten(config.agent)}` : " and its agent";
   return [
     {
       level: "info",
-      message: `rollcall ${version} on Node ${process.version}: ${shorten(config.app)} with ${workers}${heap}${agent}`,
+      message: `rollcall ${version} on Node ${process.version}: ${app} with ${workers}${heap}${agent}`,
       fields: {
         version,
-        app: config.app,
+        app: egg?.folder ?? config.app,
         agent: config.agent,
         workers: sizing.workers,
         cpus: sizing.cpus,

@@ -270,8 +270,15 @@ export async function runService({ config: given, configFile, log, world, isOwnP
 
   function status(): object {
     const service = { version, node: process.version, pid: process.pid, uptimeSeconds: Math.round(world.now() - startedAt) / 1_000 };
-    const { app, title } = config;
-    return { ...service, app, title, addresses: [...addresses], orphans: orphans.view(), ...takeSnapshot(loop.state, world.now()) };
+    const { app, egg, title } = config;
+    return {
+      ...service,
+      app: egg?.folder ?? app,
+      title,
+      addresses: [...addresses],
+      orphans: orphans.view(),
+      ...takeSnapshot(loop.state, world.now()),
+    };
   }
 
   function remark(said: Remark): void {

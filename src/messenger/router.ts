@@ -49,7 +49,8 @@ export function route<Child extends Seat>(
   const workers = all.filter(({ role }) => role === "worker");
   switch (to) {
     case "usual":
-      return route({ from, to: usual(from), receiver }, sender, { masterPid, children }, random);
+      // The children may be an iterator, which has been read by now.
+      return route({ from, to: usual(from), receiver }, sender, { masterPid, children: all }, random);
     case "parent":
     case "master":
       return [{ to, children: [] }];

@@ -17,14 +17,16 @@ interface Parts {
   readonly traffic: Traffic;
 }
 
-export function catchFaults({ assignment, channel, drain, readiness, traffic }: Parts): void {
+/** @returns ends the process for an error that somebody else has caught, as if nobody had */
+export function catchFaults({ assignment, channel, drain, readiness, traffic }: Parts): (error: unknown) => void {
   const isOurs = (): boolean => process.listeners("uncaughtException").every((listener) => listener === onFault);
   const survives = (): boolean => assignment.role === "agent" && assignment.survivesUncaught && readiness.announced && !drain.begun;
   const exits = (): boolean => !survives() && (assignment.role === "agent" || !readiness.announced);
   const onFault = (error: unknown): void => {
-    if (!isOurs()) return;
+    if (isOurs()) take(error, survives());
+  };
+  const take = (error: unknown, survived: boolean): void => {
     process.stderr.write(`Uncaught ${show(error)}\n`);
-    const survived = survives();
     channel.sendNow({ type: "fault", fault: describe(error), survived });
     if (assignment.role === "worker") failThrower(traffic);
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
@@ -36,6 +38,11 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
     channel.sendNow({ type: "fault", fault: describe(error), survived: false });
     process.off("uncaughtException", onFault);
   });
+  return (error) => {
+    const isEnd = exits();
+    take(error, false);
+    if (isEnd) process.exit(1);
+  };
 }
 
 /** Anything can be thrown, also what throws when it is looked at. */

@@ -18,6 +18,8 @@ export interface Link {
   /** `reason` is null where the thing is well. */
   setHealth(name: string, reason: string | null): void;
   onShutdown(hook: ShutdownHook): () => void;
+  /** Ends as an uncaught exception would: before ready at once, later when what is in hand is finished. */
+  fail(error: unknown): void;
 }
 
 const KEY: unique symbol = Symbol.for("rollcall.link/1") as never;
@@ -29,9 +31,10 @@ interface Parts {
   readonly hooks: Hooks;
   readonly readiness: Readiness;
   readonly messenger: Messenger;
+  readonly fail: (error: unknown) => void;
 }
 
-export function publishLink({ assignment, channel, hooks, readiness, messenger }: Parts): void {
+export function publishLink({ assignment, channel, hooks, readiness, messenger, fail }: Parts): void {
   putLink({
     role: assignment.role,
     slot: assignment.slot,
@@ -41,6 +44,7 @@ export function publishLink({ assignment, channel, hooks, readiness, messenger }
     ready: () => readiness.say(),
     setHealth: (name, reason) => channel.send({ type: "health", name, reason }),
     onShutdown: (hook) => hooks.add(hook),
+    fail,
   });
 }
 

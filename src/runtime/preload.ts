@@ -42,8 +42,8 @@ if (assignment !== null && process.send !== undefined) {
   const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });
   takeRawMessages(post, readiness);
   serveExported(assignment);
-  catchFaults({ assignment, channel, drain, readiness, traffic });
+  const fail = catchFaults({ assignment, channel, drain, readiness, traffic });
   if (assignment.debugPort === null) freeInspectorPort();
   else openInspector(assignment.debugPort);
-  publishLink({ assignment, channel, hooks, readiness, messenger: post.messenger });
+  publishLink({ assignment, channel, hooks, readiness, messenger: post.messenger, fail });
 }

@@ -25,6 +25,11 @@ export function standaloneLink(): Link {
       hooks.add(hook);
       return () => hooks.delete(hook);
     },
+    fail(error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    },
   };
 
   /** Signals are handled only once the app asks to be told of them: without that, Node's own way is best. */

@@ -20,8 +20,8 @@ export interface LogLine {
 }
 
 export interface ServiceOptions {
-  /** The app: a file in test/fixtures/apps, or an absolute path. */
-  readonly app: string;
+  /** The app: a file in test/fixtures/apps, or an absolute path; null where the flags bring one. */
+  readonly app: string | null;
   readonly agent?: string;
   readonly workers?: number | string;
   /** The path of the control socket, or "off"; null leaves the place to the service. Default: a folder of the test's own. */
@@ -94,7 +94,7 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     ...(options.agent === undefined ? [] : ["--agent", fixture(options.agent)]),
     ...(options.declared === false ? [] : ["--port", String(appPort)]),
     ...(options.flags ?? []),
-    fixture(options.app),
+    ...(options.app === null ? [] : [fixture(options.app)]),
     ...(options.appArgs === undefined ? [] : ["--", ...options.appArgs]),
   ];
   const child = spawn(command[0] as string, command.slice(1), {

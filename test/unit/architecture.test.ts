@@ -23,7 +23,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ["runtime/"],
   ["master/"],
   ["embedding/"],
-  ["cli/", "index.ts"],
+  ["egg/"],
+  ["cli/", "index.ts", "egg.ts"],
 ];
 
 /** Beyond the order: the master's view of a child and the code inside the child meet only in messenger/. */

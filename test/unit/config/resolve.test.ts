@@ -51,6 +51,7 @@ test("fills everything with defaults but the app", async (t) => {
     app: join(folder, "server.js"),
     appArgs: [],
     agent: null,
+    egg: null,
     workers: { kind: "auto" },
     ports: [],
     host: null,

@@ -29,6 +29,12 @@ describe("a letter", () => {
     assert.deepEqual(receivers("parent", "usual"), ["master"]);
   });
 
+  it("goes there whatever the children are listed in", () => {
+    const children = new Map([AGENT, ...WORKERS].map((seat) => [seat.pid, seat])).values();
+    const [routed] = route({ from: "agent", to: "usual", receiver: 0 }, null, { masterPid: MASTER, children }, 0);
+    assert.equal(routed?.children.length, 3);
+  });
+
   it("goes where it says, whoever sends it", () => {
     for (const from of ["parent", "agent", "app"] as const) {
       assert.deepEqual(receivers(from, "app"), ["app 20 21 22"]);
