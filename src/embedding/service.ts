@@ -135,16 +135,13 @@ export class Service extends EventEmitter<ServiceEvents> {
   }
 
   /**
-   * Posts a letter into the service: to the master, unless `to` says "agent", "app" (every worker) or another receiver.
-   * @returns false when nobody can take it any more
+   * Posts a letter into the service: to the agent, to every worker ("app"), or to the master. Data may hold whatever structured clone takes.
+   * @returns false when the service has gone, or, as a stream's write(), when more waits already than should
+   * @throws what V8 says to data that cannot be sent, such as a function
    */
-  send(action: string, data?: unknown, to?: "agent" | "app" | "master"): boolean {
+  send(action: string, data?: unknown, to: "agent" | "app" | "master" = "master"): boolean {
     if (!this.#child.connected) return false;
-    try {
-      return this.#child.send({ action, ...(data === undefined ? {} : { data }), ...(to === undefined ? {} : { to }) }, ignore);
-    } catch {
-      return false;
-    }
+    return this.#child.send({ action, ...(data === undefined ? {} : { data }), to }, ignore);
   }
 
   /** Lets this process end while the service runs on. */

@@ -22,7 +22,8 @@ const OPTIONS_FD = 4;
 export function spawnMaster({ entry, argv, handed, stdio, detached }: MasterOptions): ChildProcess {
   const all = [...stdio, "ipc", ...(handed === null ? [] : ["pipe"])] as StdioOptions;
   const env = { ...process.env, [PARENT_VARIABLE]: String(handed === null ? 0 : OPTIONS_FD) };
-  const child = spawn(process.execPath, [entry, ...argv], { stdio: all, detached, env });
+  // What letters carry arrives as what it is: Map, Date, Buffer.
+  const child = spawn(process.execPath, [entry, ...argv], { stdio: all, detached, env, serialization: "advanced" });
   const options = child.stdio[OPTIONS_FD] as Writable | null | undefined;
   // A master that is dead already says so by its exit.
   options?.on("error", () => {});

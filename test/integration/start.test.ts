@@ -70,6 +70,33 @@ describe("start()", { concurrency: 3 }, () => {
     assert.deepEqual(died, ["worker killed", "agent killed"]);
   });
 
+  test("posts letters to the agent and to workers, and hears theirs", async (t) => {
+    const app = `${FIXTURES}parent-messages.mjs`;
+    const { service } = await embed(t, { workers: 2, app, agent: app });
+    const heard: { readonly from: string | undefined; readonly data: unknown }[] = [];
+    service.on("message", ({ action, from, data }) => action === "pong" && heard.push({ from, data }));
+    await service.ready;
+    const data = new Map<string, unknown>([
+      ["bytes", Buffer.from([1, 2])],
+      ["at", new Date(0)],
+      ["big", 7n],
+    ]);
+    service.send("ping", data, "app");
+    await until("both workers have answered", () => heard.length === 2);
+    service.send("ping", data, "agent");
+    await until("the agent has answered", () => heard.length === 3);
+    assert.deepEqual(
+      heard.map(({ from }) => from),
+      ["app", "app", "agent"],
+    );
+    for (const { from, data: told } of heard)
+      assert.deepEqual(told, { role: from === "agent" ? "agent" : "worker", bytes: [1, 2], at: 0, big: "7" });
+    assert.throws(() => service.send("ping", () => {}), /could not be cloned/);
+    service.send("reload-worker");
+    await until("the workers are replaced", async () => ((await service.status()) as Status).generation === 2);
+    assert.equal((await service.stop()).code, 0);
+  });
+
   test("the end of the master fails what is under way, and is told with its signal", async (t) => {
     const { service, pid } = await embed(t, { workers: 1, app: "bad-never-listens.mjs", bootTimeout: "60s" });
     await until("the worker is there", () => childrenOf(pid).length > 0);
