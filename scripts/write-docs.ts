@@ -38,7 +38,7 @@ The strongest source wins. A list or a map is taken whole from one source; lists
    (\`ROLLCALL_PORT=3000,3001\`, \`ROLLCALL_ENV=A=1,B=2\`) or written as JSON where a value has a comma of its own
    (\`ROLLCALL_NODE_ARG='["--conditions=a,b"]'\`). Any other variable that starts with \`ROLLCALL_\` is refused, but for
    \`ROLLCALL_CPUS\` (the number of CPUs to reckon with) and what Rollcall sets for its own processes: \`ROLLCALL_ROLE\`,
-   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\`, \`ROLLCALL_CHILD\` and \`ROLLCALL_INIT\`.
+   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\`, \`ROLLCALL_CHILD\`, \`ROLLCALL_PARENT\` and \`ROLLCALL_INIT\`.
    What Kubernetes writes for a Service that is called \`rollcall\` or \`rollcall-…\` is ignored.
 3. **A config file**: \`--config <file>\`, else the first of ${CONFIG_FILES.map((name) => `\`${name}\``).join(", ")} in the
    working folder, else the key \`rollcall\` of its \`package.json\`.
@@ -48,7 +48,7 @@ The strongest source wins. A list or a map is taken whole from one source; lists
 ## Config files
 
 Keys are the options' names in camelCase (\`stopTimeout\`) or as they are (\`stop-timeout\`). Lists are arrays, \`env\` is a
-map, and the options of the backoff may be nested. \`null\` counts as not given, and a \`$schema\` key is left to editors.
+map, and the options of the backoff and of https may be nested. \`null\` counts as not given, and a \`$schema\` key is left to editors.
 
 \`\`\`json
 {
@@ -74,7 +74,7 @@ export default async () => ({
 
 ## Paths
 
-\`cwd\` is applied first. The config file, the app, the agent, the pid file, and an \`import\` or \`require\` that starts with
+\`cwd\` is applied first. The config file, the app, the agent, the pid file, the files of https, and an \`import\` or \`require\` that starts with
 \`./\`, \`../\` or \`/\` start from it; the name of a package is left to Node. A \`cwd\` inside the config file starts from the
 folder that the file was looked for in. App and agent are found as \`node <path>\` finds them: the extension may be left out,
 and a folder stands for its \`main\` or its index.
