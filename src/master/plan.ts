@@ -30,14 +30,21 @@ export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Sett
   return {
     config,
     sizing,
-    settings: { ...config, workerCount: sizing.workers, hasAgent: config.agent !== null, listening, limits: limitsOf(config, sizing) },
+    settings: {
+      ...config,
+      workerCount: sizing.workers,
+      hasAgent: config.agent !== null,
+      listening,
+      limits: limitsOf(config, sizing),
+      shareBytes: sizing.workerShareBytes,
+    },
     heapFlags: heapFlags(sizing.heapMiB, env),
   };
 }
 
-function limitsOf({ maxRequests, maxLifetimeMs }: Config, { recycleBytes }: Sized): Limits {
+function limitsOf({ maxRequests, maxLifetimeMs }: Config, { recycleBytes, recycleHeapBytes }: Sized): Limits {
   const limit = (set: number | "off"): number | null => (set === "off" ? null : set);
-  return { residentBytes: recycleBytes, requests: limit(maxRequests), lifetimeMs: limit(maxLifetimeMs) };
+  return { residentBytes: recycleBytes, heapBytes: recycleHeapBytes, requests: limit(maxRequests), lifetimeMs: limit(maxLifetimeMs) };
 }
 
 function heapFlags(heapMiB: number | null, env: NodeJS.ProcessEnv): readonly string[] {

@@ -233,6 +233,7 @@ const SAMPLE_KEYS = [
   "utilization",
   "residentBytes",
   "heapUsedBytes",
+  "heapLiveBytes",
   "heapLimitBytes",
   "cpuSeconds",
   "requestsInFlight",

@@ -12,6 +12,8 @@ export type Outcome = "clean" | "crash" | "boot_failure" | "killed" | "oom" | "u
 /** What a worker may come to before it is recycled; null: it may go on for ever. */
 export interface Limits {
   readonly residentBytes: number | null;
+  /** Of its heap, after garbage collection. */
+  readonly heapBytes: number | null;
   readonly requests: number | null;
   /** Counted from when it was ready. */
   readonly lifetimeMs: number | null;
@@ -24,6 +26,8 @@ export interface Sample {
   readonly utilization: number;
   readonly residentBytes: number;
   readonly heapUsedBytes: number;
+  /** What was used after the last full garbage collection that was seen; 0 before one. */
+  readonly heapLiveBytes: number;
   /** V8's limit of the whole heap, old and young. */
   readonly heapLimitBytes: number;
   readonly cpuSeconds: number;
@@ -76,6 +80,8 @@ export interface Ready extends Identity {
   readonly suspected: boolean;
   /** Why it is to be replaced as soon as that may be; the wish ends with the life. */
   readonly renewal: RenewalReason | null;
+  /** What it said when that was decided. */
+  readonly renewalSample: Sample | null;
 }
 export interface Draining extends Identity {
   readonly state: "draining";

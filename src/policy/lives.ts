@@ -20,7 +20,15 @@ export function onReadied(turn: Turn, id: number): void {
   if (found?.life.state !== "starting" || found.life.fault !== null) return;
   const { slot, life } = found;
   const bootSeconds = (turn.now - life.forkedAt) / 1_000;
-  const ready: Ready = { ...identity(life), state: "ready", readyAt: turn.now, lastSeenAt: turn.now, suspected: false, renewal: null };
+  const ready: Ready = {
+    ...identity(life),
+    state: "ready",
+    readyAt: turn.now,
+    lastSeenAt: turn.now,
+    suspected: false,
+    renewal: null,
+    renewalSample: null,
+  };
   putLife(turn, slot, ready);
   if (slot.role === "worker" && life.generation > turn.state.servedGeneration) {
     turn.state = { ...turn.state, servedGeneration: life.generation };

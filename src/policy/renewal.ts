@@ -6,9 +6,15 @@ import { backoffMs, isShortLived } from "./restart.ts";
 import { hasPredecessor } from "./select.ts";
 import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
+/** A worker that has grown by so much while it waited for its recycle, and comes near to its share or has too full a heap, leaks: a longer wait would end in an OOM. */
+const GROWTH = 1.05;
+const NEAR = 0.95;
+const MIB = 1024 * 1024;
+
 /** At a heartbeat: a worker that has reached one of its limits is to be recycled. */
 export function noteLimits(turn: Turn, slot: Slot, life: Ready): void {
-  if (life.renewal !== null || turn.state.stop !== null) return;
+  if (turn.state.stop !== null) return;
+  if (life.renewal !== null) return hurryLeak(turn, slot, life);
   const reached = limitReached(life, turn.now);
   if (reached === null) return;
   const { backoff } = turn.state.settings;
@@ -16,7 +22,7 @@ export function noteLimits(turn: Turn, slot: Slot, life: Ready): void {
   const isHasty = reached.reason === "recycle_memory" && isShortLived(life, backoff, turn.now);
   const failures = isHasty ? slot.renewal.failures + 1 : 0;
   const delayMs = backoffMs(failures, backoff, turn.random);
-  const marked = putLife(turn, slot, { ...life, renewal: reached.reason });
+  const marked = putLife(turn, slot, { ...life, renewal: reached.reason, renewalSample: life.sample });
   putSlot(turn, { ...marked, renewal: { failures, restUntil: turn.now + delayMs } });
   const fields = { ...naming(slot, life), reason: reached.reason, failures, delayMs };
   if (!isHasty) return log(turn, "info", `${called(slot)} is to be recycled: it ${reached.words}`, fields);
@@ -28,6 +34,22 @@ export function noteLimits(turn: Turn, slot: Slot, life: Ready): void {
     `${called(slot)} ${when}: it ${reached.words}, only ${ageSeconds} s after it was ready; the limit is too small, or it leaks fast: raise it or run fewer workers`,
     fields,
   );
+}
+
+/** The wait between hasty recycles is for an app that needs more than its limit, and stays there. One that goes on growing has no time for it. */
+function hurryLeak(turn: Turn, slot: Slot, life: Ready): void {
+  const { sample, renewalSample: marked, limits } = life;
+  if (life.renewal !== "recycle_memory" || sample === null || marked === null || turn.now >= slot.renewal.restUntil) return;
+  const { shareBytes } = turn.state.settings;
+  const isOver = (bytes: number, before: number, most: number | null) => most !== null && bytes >= most && bytes >= GROWTH * before;
+  const leaksOutside = isOver(sample.residentBytes, marked.residentBytes, shareBytes === null ? null : NEAR * shareBytes);
+  if (!leaksOutside && !isOver(sample.heapLiveBytes, marked.heapLiveBytes, limits.heapBytes)) return;
+  putSlot(turn, { ...slot, renewal: { ...slot.renewal, restUntil: turn.now } });
+  const [what, bytes] = leaksOutside ? ["memory", sample.residentBytes] : ["heap", sample.heapLiveBytes];
+  log(turn, "warn", `${called(slot)} is recycled without more delay: its ${what} has grown to ${Math.round(bytes / MIB)} MiB meanwhile`, {
+    ...naming(slot, life),
+    reason: life.renewal,
+  });
 }
 
 /** A successor that failed to boot: the old worker serves on, and the next try waits as a slot does that fails. */

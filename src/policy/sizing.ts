@@ -20,6 +20,8 @@ const NODE_MIB = 40;
  */
 const RECYCLE_RATIO = 0.75;
 const RECYCLE_RATIO_OWN_HEAP = 0.9;
+/** The part of its heap that a worker may keep after garbage collection: from here on V8 does little else than collect, and soon ends the process. */
+const RECYCLE_HEAP_RATIO = 0.8;
 /** A small Express app comes to 111 MiB under load, however small its heap. */
 const LEAST_RECYCLE_MIB = 128;
 /** From this many workers on, sizing by a machine that set no limit is more likely an oversight than a wish. */
@@ -58,10 +60,14 @@ export type Sizing =
       readonly heapMiB: number | null;
       /** The resident memory at which a worker is recycled; null for none. */
       readonly recycleBytes: number | null;
+      /** What a worker may keep of its heap after garbage collection before it is recycled; null for any amount. */
+      readonly recycleHeapBytes: number | null;
       /** What the first screen of the log should say about these sizes. */
       readonly notes: readonly string[];
     }
   | { readonly ok: false; readonly problem: string };
+
+type Sized = Extract<Sizing, { readonly ok: true }>;
 
 /**
  * Sizes the service. CPUs are the least of affinity, quota and ROLLCALL_CPUS, floored, at least 1. Of the memory limit the master
@@ -91,6 +97,7 @@ export function sizeService(input: SizingInput): Sizing {
       agentShareBytes: null,
       heapMiB: null,
       recycleBytes: recycleBytes(input, null),
+      recycleHeapBytes: null,
       notes,
     };
   }
@@ -111,6 +118,7 @@ export function sizeService(input: SizingInput): Sizing {
     agentShareBytes: input.hasAgent ? share : null,
     heapMiB: input.userHeapMiB === null ? heapFor(share) : null,
     recycleBytes: recycleBytes(input, share),
+    recycleHeapBytes: input.maxMemory.kind === "auto" ? Math.floor(RECYCLE_HEAP_RATIO * (input.userHeapMiB ?? heapFor(share)) * MIB) : null,
     notes,
   };
 }
@@ -138,7 +146,7 @@ export function explainSizing(sizing: Sizing, input: SizingInput): readonly stri
         : `heap: max(${LEAST_HEAP_MIB}, ${HEAP_RATIO} x ${share} - ${NODE_MIB}) = ${sizing.heapMiB} MiB (--max-old-space-size)`,
     );
   }
-  lines.push(`recycling: ${explainRecycling(input, sizing.workerShareBytes, sizing.recycleBytes)}`);
+  lines.push(`recycling: ${explainRecycling(input, sizing)}`);
   return [...lines, ...sizing.notes.map((note) => `note: ${note}`)];
 }
 
@@ -214,11 +222,15 @@ function recycleBytes({ maxMemory, userHeapMiB }: SizingInput, share: number | n
   }
 }
 
-function explainRecycling({ maxMemory, userHeapMiB }: SizingInput, share: number | null, bytes: number | null): string {
+function explainRecycling(
+  { maxMemory, userHeapMiB }: SizingInput,
+  { workerShareBytes: share, recycleBytes: bytes, recycleHeapBytes: heap }: Sized,
+): string {
   if (maxMemory.kind === "off") return "off, as set (max-memory)";
   if (bytes === null) return "off: max-memory is auto, and there is no memory limit";
   const how = maxMemory.kind === "auto" ? `max(${LEAST_RECYCLE_MIB}, ${recycleRatio(userHeapMiB)} x ${mib(share ?? 0)}) = ` : "";
-  return `${how}${mib(bytes)} MiB resident${how === "" ? ", as set" : ""} (max-memory; each worker's own limit is 90 to 100 % of it)`;
+  const orHeap = heap === null ? "" : `, or ${Math.round(heap / MIB)} MiB of heap after garbage collection`;
+  return `${how}${mib(bytes)} MiB resident${how === "" ? ", as set" : ""}${orHeap} (max-memory; each worker's own limit is 90 to 100 % of it)`;
 }
 
 function recycleRatio(userHeapMiB: number | null): number {

@@ -31,6 +31,8 @@ export interface Settings
   readonly workerCount: number;
   /** As they were set; each life draws its own from them. */
   readonly limits: Limits;
+  /** A worker's share of the container's memory; null without a limit of that. */
+  readonly shareBytes: number | null;
   /** How workers listen: whether each slot has a queue of its own on declared ports, and how many slots accept from each; null: nothing is held. */
   readonly listening: { readonly perSlot: boolean; readonly spread: number } | null;
   readonly hasAgent: boolean;

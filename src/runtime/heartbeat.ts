@@ -4,6 +4,7 @@ import { getHeapStatistics } from "node:v8";
 import type { Assignment } from "../messenger/wire.ts";
 import type { Sample } from "../policy/life.ts";
 import type { Channel } from "./channel.ts";
+import { LiveHeap } from "./live-heap.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** How often the lag is sampled; the sampler's own period is part of what it measures and is taken off again. */
@@ -28,12 +29,14 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): () => v
     channel.send({ type: "beat", sample: sample(utilization) });
     lag.reset();
   };
+  const liveHeap = new LiveHeap(beat);
   setInterval(beat, assignment.heartbeatMs).unref();
   return beat;
 
   function sample(utilization: number): Sample {
     const cpu = process.cpuUsage();
     const heap = getHeapStatistics();
+    liveHeap.note(heap);
     return {
       lagP50Seconds: lagSeconds(lag.percentile(50)),
       lagP99Seconds: lagSeconds(lag.percentile(99)),
@@ -41,6 +44,7 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): () => v
       utilization: Number.isFinite(utilization) ? Math.max(0, utilization) : 0,
       residentBytes: residentBytes(),
       heapUsedBytes: heap.used_heap_size,
+      heapLiveBytes: liveHeap.bytes,
       heapLimitBytes: heap.heap_size_limit,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       requestsInFlight: traffic.inFlight,

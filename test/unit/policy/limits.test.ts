@@ -6,16 +6,17 @@ import { drawLimits, limitReached, NO_LIMITS } from "../../../src/policy/limits.
 import { SAMPLE } from "../../helpers/story.ts";
 
 const MIB = 1024 * 1024;
-const SET: Limits = { residentBytes: 200 * MIB, requests: 10_000, lifetimeMs: 3_600_000 };
+const SET: Limits = { residentBytes: 200 * MIB, heapBytes: 100 * MIB, requests: 10_000, lifetimeMs: 3_600_000 };
 
 describe("the limits of a life", () => {
   it("lie between 90 and 100 % of what was set", () => {
     for (const random of [0, 0.3, 0.999_999]) {
       for (let life = 1; life < 200; life++) {
-        const { requests, lifetimeMs, residentBytes } = drawLimits(SET, life, random);
+        const { requests, lifetimeMs, residentBytes, heapBytes } = drawLimits(SET, life, random);
         assert.ok(requests !== null && requests >= 9_000 && requests <= 10_000, `${requests}`);
         assert.ok(lifetimeMs !== null && lifetimeMs >= 3_240_000 && lifetimeMs <= 3_600_000);
         assert.ok(residentBytes !== null && residentBytes >= 180 * MIB && residentBytes <= 200 * MIB);
+        assert.ok(heapBytes !== null && heapBytes >= 90 * MIB && heapBytes <= 100 * MIB);
       }
     }
   });
@@ -35,7 +36,16 @@ describe("a limit is reached", () => {
   const reached = (limits: Partial<Limits>, said: Partial<Sample> | null, ageMs = 0) => {
     const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, queues: [], ailments: [] } as const;
     const own = { limits: { ...NO_LIMITS, ...limits }, sample: said === null ? null : { ...SAMPLE, ...said } };
-    const life: Ready = { ...identity, ...own, state: "ready", readyAt: 1_000, lastSeenAt: 0, suspected: false, renewal: null };
+    const life: Ready = {
+      ...identity,
+      ...own,
+      state: "ready",
+      readyAt: 1_000,
+      lastSeenAt: 0,
+      suspected: false,
+      renewal: null,
+      renewalSample: null,
+    };
     return limitReached(life, 1_000 + ageMs);
   };
 
@@ -43,6 +53,9 @@ describe("a limit is reached", () => {
     assert.equal(reached({ residentBytes: 100 * MIB }, { residentBytes: 100 * MIB - 1 }), null);
     const memory = { reason: "recycle_memory", words: "uses 101 MiB of memory, its limit is 100 (max-memory)" };
     assert.deepEqual(reached({ residentBytes: 100 * MIB }, { residentBytes: 101 * MIB }), memory);
+    assert.equal(reached({ heapBytes: 50 * MIB }, { heapLiveBytes: 50 * MIB - 1, heapUsedBytes: 60 * MIB }), null);
+    const heap = { reason: "recycle_memory", words: "keeps 50 MiB of its heap after garbage collection, its limit is 50 (max-memory)" };
+    assert.deepEqual(reached({ heapBytes: 50 * MIB }, { heapLiveBytes: 50 * MIB }), heap);
     assert.equal(reached({ requests: 50 }, { requests: 49 }), null);
     const requests = { reason: "recycle_requests", words: "has had 50 requests, its limit is 50 (max-requests)" };
     assert.deepEqual(reached({ requests: 50 }, { requests: 50 }), requests);

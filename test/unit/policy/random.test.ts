@@ -20,7 +20,7 @@ const CALM_MS = 120_000;
 /** In which every worker is over its memory limit at every heartbeat, and how often a slot may start in it: backoffs of 0.5 to 30 s, and reloads. */
 const HEAT_MS = 60_000;
 const STARTS_IN_HEAT = 20;
-const LIMITS: Limits = { residentBytes: 200_000_000, requests: 1_000, lifetimeMs: 25_000 };
+const LIMITS: Limits = { residentBytes: 200_000_000, heapBytes: 50_000_000, requests: 1_000, lifetimeMs: 25_000 };
 const LARGE: Partial<Sample> = { residentBytes: 300_000_000 };
 
 /** mulberry32. */
@@ -51,8 +51,10 @@ function settingsOf(random: () => number): Partial<Settings> {
     drainDelayMs: pick(random, [0, 0, 900]),
     heartbeatTimeoutMs: pick(random, [4_000, 30_000]),
     rollCallPeriodMs: pick(random, [700, 10_000]),
+    shareBytes: pick(random, [null, 250_000_000]),
     limits: {
       residentBytes: pick(random, [null, LIMITS.residentBytes]),
+      heapBytes: pick(random, [null, LIMITS.heapBytes]),
       requests: pick(random, [null, LIMITS.requests]),
       lifetimeMs: pick(random, [null, LIMITS.lifetimeMs]),
     },
@@ -157,7 +159,7 @@ function shake(story: Story, random: () => number, ended: number[]): void {
       return void story.feed({ type: "readied", life: known });
     case "beat":
       if (random() < 0.5) story.silent.add(known);
-      return void story.beat(known, pick(random, [{}, {}, LARGE, { requests: 1_000 }]));
+      return void story.beat(known, pick(random, [{}, {}, LARGE, { heapLiveBytes: 50_000_000 }, { requests: 1_000 }]));
     case "fault":
       return void (random() < 0.4 && story.fault(known));
     case "closed":

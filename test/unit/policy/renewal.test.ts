@@ -72,7 +72,7 @@ describe("a worker over its limit", () => {
   }
 
   it("never is the agent", () => {
-    const story = lasting(new Story({ limits: { residentBytes: 1, requests: 1, lifetimeMs: 1_000 }, workerCount: 1 }).boot());
+    const story = lasting(new Story({ limits: { residentBytes: 1, heapBytes: 1, requests: 1, lifetimeMs: 1_000 }, workerCount: 1 }).boot());
     story.beat(story.agent, LARGE).pass(5_000);
     assert.ok(story.forks.slice(1).every(({ role }) => role === "worker"));
   });

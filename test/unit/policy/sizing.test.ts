@@ -192,7 +192,7 @@ describe("explainSizing", () => {
       "workers: 2, one per CPU",
       "memory: (832 MiB limit - 64 MiB for the master) / (2 workers + 1 agent) = 256 MiB each",
       "heap: max(32, 0.75 x 256 - 40) = 152 MiB (--max-old-space-size)",
-      "recycling: max(128, 0.75 x 256) = 192 MiB resident (max-memory; each worker's own limit is 90 to 100 % of it)",
+      "recycling: max(128, 0.75 x 256) = 192 MiB resident, or 122 MiB of heap after garbage collection (max-memory; each worker's own limit is 90 to 100 % of it)",
     ]);
   });
 

@@ -43,7 +43,7 @@ describe("the snapshot", () => {
   });
 
   it("says why a process was started, and that it is to be replaced", () => {
-    const limits = { residentBytes: null, requests: 100, lifetimeMs: null };
+    const limits = { residentBytes: null, heapBytes: null, requests: 100, lifetimeMs: null };
     const story = new Story({ limits, hasAgent: false }).boot().beat(1, { requests: 100 });
     const [slot] = look(story).workers;
     assert.deepEqual(
