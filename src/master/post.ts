@@ -7,23 +7,26 @@ import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, 
 import { Outbox, type Pool } from "../messenger/outbox.ts";
 import { type Notice, notices } from "../messenger/presence.ts";
 import { type Receivers, route, type Seat } from "../messenger/router.ts";
+import { Turnstile } from "../messenger/turnstile.ts";
 import type { Order } from "../policy/events.ts";
-import type { Role } from "../policy/life.ts";
 import { findLife } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
-import { Turnstile } from "./turnstile.ts";
+import type { Place } from "../process/launch.ts";
+import type { World } from "../system/world.ts";
 
 /** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
 const OUTBOX_BYTES: number = 8 * 1024 * 1024;
 const POOL_BYTES: number = 24 * 1024 * 1024;
 /** Between two lines of the log about the same kind of loss. */
 const LOG_EVERY_MS = 60_000;
+/** What a letter costs beside its bytes, as bytes of a turn. */
+const LETTER_WEIGHT = 60;
 /** How long what a dead child has written is waited for. */
 const LAST_WORDS_MS = 1_000;
 
 /**
- * Why a letter was dropped: its receiver is not there, or has not read what it was sent before; it is longer than letters may be; only the master says such a
- * thing; its bytes are no letter.
+ * Why a letter was dropped: its receiver is not there, or has not read what it was sent before; it is longer than letters may be (the parent's: a child
+ * hears of it at once); only the master says such a thing; its bytes are no letter.
  */
 export const DROP_REASONS = ["absent", "full", "too_long", "forged", "malformed"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
@@ -44,10 +47,11 @@ export interface PostCounts {
 }
 
 interface Parts {
-  readonly now: () => number;
-  readonly random: () => number;
+  readonly world: Pick<World, "now" | "random">;
   order(order: Order): void;
   write(line: Line): void;
+  /** What this child writes cannot be understood. */
+  giveUp(life: number): void;
   /** What `egg-ready` says. */
   ready(): unknown;
 }
@@ -98,21 +102,20 @@ export class Post {
   }
 
   /** A child has been forked; the pipe is its post. */
-  join(life: number, role: Role, slot: number, pid: number, socket: Socket): void {
-    const who = role === "agent" ? "agent" : `worker ${slot}`;
+  join(life: number, place: Place, pid: number, socket: Socket): void {
+    const { role } = place;
+    const who = nameOf(place);
     const seat: PostSeat = { life, role, pid, who, socket, outbox: new Outbox(socket, OUTBOX_BYTES, this.#pool), isReady: false };
     this.#seats.set(life, seat);
     const from = role === "agent" ? "agent" : "app";
-    const reader = new FrameReader({
-      onFrame: (frame) => this.#take(frame, from, seat),
-      onTooLong: () => this.#drop("too_long", who),
-    });
+    const reader = new FrameReader((frame) => this.#take(frame, from, seat));
     socket.on("error", ignore);
     socket.once("close", () => this.leave(life));
     socket.on("data", (chunk: Buffer) => {
       if (!reader.push(chunk)) {
         this.#drop("malformed", who);
         socket.destroy();
+        this.#parts.giveUp(life);
       }
       for (const each of this.#seats.values()) each.outbox.flush();
       this.#turnstile.count(socket, chunk.length);
@@ -157,7 +160,7 @@ export class Post {
     if (isMasterAction(envelope.action)) return this.#drop("forged", who);
     stamp(frame, from, sender?.pid ?? 0);
     const directory = { masterPid: process.pid, children: this.#seats.values() };
-    for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.random())) {
+    for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.world.random())) {
       if (!this.#hand(frame, envelope, from, receivers, who) && envelope.kind === "question" && sender !== null) {
         this.#refuse(sender, envelope, receivers.to);
       }
@@ -177,7 +180,7 @@ export class Post {
       if (outbox.push(frame)) handed++;
       else this.#drop("full", who);
     }
-    this.#turnstile.add(frame.length * handed);
+    this.#turnstile.add(LETTER_WEIGHT + (frame.length + LETTER_WEIGHT) * handed);
     this.#count(from, to, handed);
     // Siblings are told by libraries that do not know whether there are any.
     if (children.length === 0 && envelope.to !== "siblings") this.#drop("absent", who);
@@ -222,11 +225,16 @@ export class Post {
     this.#sent.set(key, (this.#sent.get(key) ?? 0) + amount);
   }
 
+  /** Somebody wrote what is no message, on whichever channel. */
+  junk(place: Place): void {
+    this.#drop("malformed", nameOf(place));
+  }
+
   /** Counted always, told at most once a minute for each reason. */
   #drop(reason: DropReason, who: string): void {
     const count = (this.#dropped.get(reason) ?? 0) + 1;
     this.#dropped.set(reason, count);
-    const now = this.#parts.now();
+    const now = this.#parts.world.now();
     const logged = this.#logged.get(reason);
     if (logged !== undefined && now - logged.at < LOG_EVERY_MS) return;
     this.#logged.set(reason, { at: now, count });
@@ -243,5 +251,9 @@ const WHY: Readonly<Record<DropReason, string>> = {
   forged: "only the master says such a thing",
   malformed: "it is no message",
 };
+
+function nameOf({ role, slot }: Place): string {
+  return role === "agent" ? "agent" : `worker ${slot}`;
+}
 
 function ignore(): void {}

@@ -41,6 +41,9 @@ import { Sticky } from "./sticky.ts";
 /** How long the log and the desk wait at most for the first child. */
 const DESK_AFTER_MS = 200;
 
+/** An app that says more cannot make the master hold more. */
+const MOST_ADDRESSES = 100;
+
 export interface ServiceInput {
   readonly config: Config;
   readonly configFile: string | null;
@@ -83,18 +86,13 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       onRemark: remark,
       onPort: (...said) => (sticky ?? lodgings).onPort(...said),
       onMissed: (life) => sticky?.onMissed(life),
-      onPost: (life, { role, slot }, pid, pipe) => post.join(life, role, slot, pid, pipe),
+      onJunk: (place) => post.junk(place),
+      onPost: (...joined) => post.join(...joined),
     },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
-  const post = new Post({
-    now: () => world.now(),
-    random: () => world.random(),
-    order,
-    write,
-    ready: () => reached,
-  });
+  const post = new Post({ world, order, write, giveUp: (life) => children.giveUp(life), ready: () => reached });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const sticky = isSticky ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: conflict }) : null;
   sticky?.bind();
@@ -283,7 +281,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
 
   function remark(said: Remark): void {
     if (said.type === "listening" && said.expected && said.place.role === "worker") {
-      addresses.add(describeAddress(said.address, said.port, said.secure));
+      if (addresses.size < MOST_ADDRESSES) addresses.add(describeAddress(said.address, said.port, said.secure));
       if (reached.address === null) reached = describeForParent(said, config.debugPort);
     }
     if (said.type === "cut") desk.addCut(said.connections);

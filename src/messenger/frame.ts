@@ -20,7 +20,7 @@ export type Kind = (typeof KINDS)[number];
 export const ENCODINGS = ["none", "json", "v8"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
-export const HEADER_BYTES = 24;
+const HEADER_BYTES = 24;
 const MAX_ACTION_BYTES = 1_024;
 /** The longest letter, header and all. */
 export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
@@ -115,34 +115,23 @@ function actionBytesOf(frame: Buffer): number {
   return frame.readUInt32LE(AT.action);
 }
 
-interface ReaderListeners {
-  /** The frame is part of a larger buffer: whoever keeps it copies it. */
-  readonly onFrame: (frame: Buffer) => void;
-  /** A frame that is longer than frames may be was skipped. */
-  readonly onTooLong: (bytes: number) => void;
-}
-
 /** Takes a stream of bytes apart into frames. Holds at most one unfinished frame. */
 export class FrameReader {
-  readonly #listeners: ReaderListeners;
-  /** The beginning of a frame whose length is not known yet, or a frame of known length that is being filled. */
+  /** The frame may be a part of a larger buffer: whoever keeps it copies it. */
+  readonly #onFrame: (frame: Buffer) => void;
+  /** A frame, or the header of one, that is being filled. */
   #unfinished: Buffer | null = null;
   #filled = 0;
-  #toSkip = 0;
 
-  constructor(listeners: ReaderListeners) {
-    this.#listeners = listeners;
+  constructor(onFrame: (frame: Buffer) => void) {
+    this.#onFrame = onFrame;
   }
 
   /** @returns false when the bytes are no frames: nothing that comes later can be understood */
   push(chunk: Buffer): boolean {
     let rest = chunk;
     while (rest.length > 0) {
-      if (this.#toSkip > 0) {
-        const skipped = Math.min(this.#toSkip, rest.length);
-        this.#toSkip -= skipped;
-        rest = rest.subarray(skipped);
-      } else if (this.#unfinished !== null) {
+      if (this.#unfinished !== null) {
         const taken = rest.copy(this.#unfinished, this.#filled);
         this.#filled += taken;
         rest = rest.subarray(taken);
@@ -152,13 +141,13 @@ export class FrameReader {
         return true;
       } else {
         const total = rest.readUInt32LE(AT.length);
-        if (total >= HEADER_BYTES && total <= rest.length && total <= MAX_FRAME_BYTES) {
-          if (!this.#hand(rest.subarray(0, total))) return false;
-          rest = rest.subarray(total);
-        } else {
-          if (!this.#finish(Buffer.from(rest.subarray(0, HEADER_BYTES)))) return false;
-          rest = rest.subarray(HEADER_BYTES);
+        if (total < HEADER_BYTES || total > MAX_FRAME_BYTES) return false;
+        if (total > rest.length) {
+          this.#begin(total, rest);
+          return true;
         }
+        if (!this.#hand(rest.subarray(0, total))) return false;
+        rest = rest.subarray(total);
       }
     }
     return true;
@@ -174,18 +163,14 @@ export class FrameReader {
     this.#unfinished = null;
     const total = full.readUInt32LE(AT.length);
     if (total === full.length) return this.#hand(full);
-    if (total < HEADER_BYTES) return false;
-    if (total <= MAX_FRAME_BYTES) this.#begin(total, full);
-    else {
-      this.#listeners.onTooLong(total);
-      this.#toSkip = total - full.length;
-    }
+    if (total < HEADER_BYTES || total > MAX_FRAME_BYTES) return false;
+    this.#begin(total, full);
     return true;
   }
 
   #hand(frame: Buffer): boolean {
     if (!isWellFormed(frame)) return false;
-    this.#listeners.onFrame(frame);
+    this.#onFrame(frame);
     return true;
   }
 }

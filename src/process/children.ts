@@ -2,13 +2,15 @@
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
+import { Turnstile } from "../messenger/turnstile.ts";
 import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import { type ConnectionHandle, isHandleInFlight, type TcpHandle } from "../sockets/internals.ts";
 import { OomWatch } from "../system/oom.ts";
 import { preferForOom } from "../system/oom-score.ts";
-import { guardChannel } from "./channel-guard.ts";
+import { Allowance } from "./allowance.ts";
+import { closeHandle, readChannel } from "./child-channel.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
 import { type LaunchPlan, launch, type Place, postPipe } from "./launch.ts";
 
@@ -35,6 +37,16 @@ export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "
 /** Node's own answer to a message whose handle did not come with it. */
 const HANDLE_MISSED = "NODE_HANDLE_NACK";
 
+/** A child that says more than so many things for the log in a while is not listened to, nor one that hands over more sockets than any app listens on. */
+const MOST_REMARKS = 100;
+const REMARKS_PERIOD_MS = 10_000;
+const MOST_HANDLES = 512;
+
+interface Limits {
+  readonly remarks: Allowance;
+  readonly handles: Allowance;
+}
+
 /** How long the end of a dead child's channel is waited for. */
 const LAST_WORDS_MS = 200;
 
@@ -43,6 +55,8 @@ interface Listeners {
   readonly onRemark: (remark: Remark) => void;
   /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
   readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
+  /** It wrote what is no message. */
+  readonly onJunk: (place: Place) => void;
   /** A child is there, with the pipe for its letters. */
   readonly onPost: (life: number, place: Place, pid: number, pipe: Socket) => void;
   /** A handle did not reach a child: it has no descriptor for it. Node tells it that way, and forgets the handle. */
@@ -54,6 +68,8 @@ export class Children {
   readonly #listeners: Listeners;
   readonly #processes: Map<number, ChildProcess> = new Map();
   readonly #killed: Set<number> = new Set();
+  readonly #channels: Map<number, { takes(): boolean }> = new Map();
+  readonly #turnstile: Turnstile = new Turnstile();
   readonly #descendants: Descendants;
   readonly #oom: OomWatch = new OomWatch(() => performance.now());
 
@@ -74,8 +90,18 @@ export class Children {
       return;
     }
     this.#processes.set(life, child);
-    guardChannel(child, (error) => this.#listeners.onRemark({ type: "trouble", place, error }));
-    child.on("message", (raw, handle) => this.#onMessage(life, place, raw, handle));
+    const limits = {
+      remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
+      handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
+    };
+    const channel = readChannel(child, this.#turnstile, {
+      onMessage: (raw, handle) => this.#onMessage(life, place, raw, handle, limits),
+      onBroken: (error) => {
+        this.#listeners.onJunk(place);
+        this.#listeners.onRemark({ type: "trouble", place, error });
+      },
+    });
+    this.#channels.set(life, channel);
     child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && this.#listeners.onMissed(life));
     child.on("error", (error) => {
       this.#listeners.onRemark({ type: "trouble", place, error });
@@ -96,7 +122,7 @@ export class Children {
   tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
     const child = this.#processes.get(life);
     if (message.type === "drain" && child?.pid !== undefined) this.#descendants.note(life, child.pid);
-    if (child?.connected === true) child.send(seal(message), handle as never, ignore);
+    if (child?.connected === true && this.#channels.get(life)?.takes() === true) child.send(seal(message), handle as never, ignore);
   }
 
   /**
@@ -109,6 +135,12 @@ export class Children {
     const isAlone = !isHandleInFlight(child);
     child.send(seal(message), handle as never, ignore);
     return { isAlone };
+  }
+
+  /** What a child writes cannot be understood: it loses its channel, drains and is replaced. */
+  giveUp(life: number): void {
+    const child = this.#processes.get(life);
+    if (child?.connected === true) child.disconnect();
   }
 
   /** SIGKILLs a child and what it started. */
@@ -140,6 +172,7 @@ export class Children {
 
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
     if (!this.#processes.delete(life)) return;
+    this.#channels.delete(life);
     const wasOurs = this.#killed.delete(life);
     const oom = signal === "SIGKILL" && !wasOurs && this.#oom.claim();
     this.#listeners.onEvent({ type: "exited", life, code, signal, oom });
@@ -150,9 +183,12 @@ export class Children {
     if (kills > 0) this.#listeners.onRemark({ type: "oom-elsewhere", place, kills });
   }
 
-  #onMessage(life: number, place: Place, raw: unknown, handle: unknown): void {
+  #onMessage(life: number, place: Place, raw: unknown, handle: unknown, limits: Limits): boolean {
     const message = openFromChild(raw);
-    if (message !== null) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
+    const isTaken = message !== null && isAllowed(message, limits);
+    if (isTaken) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
+    else closeHandle(handle);
+    return isTaken;
   }
 
   #dispatch(life: number, place: Place, message: ChildToMaster, handle: TcpHandle | undefined): void {
@@ -204,6 +240,13 @@ function afterLastWords(child: ChildProcess, callback: () => void): void {
   // A grandchild that has inherited the channel keeps it open.
   const timer = setTimeout(end, LAST_WORDS_MS);
   child.once("disconnect", () => setImmediate(end));
+}
+
+function isAllowed(message: ChildToMaster, { remarks, handles }: Limits): boolean {
+  const { type } = message;
+  if (type === "lodged" || type === "locked") return handles.take();
+  if (type === "listening" || type === "cut" || (type === "fault" && message.survived)) return remarks.take();
+  return true;
 }
 
 function kill(pid: number): void {

@@ -26,7 +26,7 @@ export class PostBox {
       hasRawListeners: () => channel.hasAppListeners(),
       emitRaw,
     });
-    const reader = new FrameReader({ onFrame: (frame) => this.messenger.receive(frame), onTooLong: ignore });
+    const reader = new FrameReader((frame) => this.messenger.receive(frame));
     pipe.on("data", (chunk: Buffer) => void reader.push(chunk));
     pipe.once("close", () => this.#outbox.discard());
     process.on("newListener", (event: string | symbol) => event === "message" && this.messenger.heardRaw());

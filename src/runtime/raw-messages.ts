@@ -2,7 +2,7 @@
 // would read it and throw it away, so it is not sent. Runs in a child.
 import type { SendHandle } from "node:child_process";
 import { writeFrame } from "../messenger/frame.ts";
-import { readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
+import { type RawLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
 import { isSealed } from "../messenger/wire.ts";
 import type { PostBox } from "./post-box.ts";
 import type { Readiness } from "./readiness.ts";
@@ -24,6 +24,17 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     return isTaken;
   };
 
+  /** A message that is too long is told, not thrown: Node's own send would throw nothing. */
+  function sendRaw(letter: RawLetter): boolean {
+    try {
+      return post.send(writeLetter(letter, "json"));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      process.emitWarning(error);
+      return false;
+    }
+  }
+
   function take(message: unknown): boolean {
     if (message === "ready") readiness.say();
     const { messenger } = post;
@@ -32,7 +43,7 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     const letter = readRawLetter(raw);
     if (letter !== null) {
       messenger.hearMaster();
-      return post.send(writeLetter(letter, "json"));
+      return sendRaw(letter);
     }
     if ((message as { source?: unknown } | null)?.source !== SOCKET_IO) return true;
     const envelope = { to: "siblings", kind: "foreign", receiver: 0, question: 0, action: SOCKET_IO } as const;

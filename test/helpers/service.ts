@@ -134,7 +134,10 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     metrics: async () => (await get(metricsPort, "/metrics")).text(),
     metric: async (name) => readMetric(await (await get(metricsPort, "/metrics")).text(), name),
     untilReady: async () => {
-      const ready = until("the service is ready", async () => (await service.probe("ready")) === 200, DEADLINE_MS * 2);
+      const ready = until("the service is ready", async () => (await service.probe("ready")) === 200, DEADLINE_MS * 2).then(() =>
+        // The metrics port opens after the probes'.
+        until("its metrics port answers", () => service.status()),
+      );
       const early = ended.then(({ code }) => {
         throw new Error(`it exited with code ${code} before it was ready`);
       });

@@ -116,6 +116,29 @@ test("what is sent to nobody is dropped and counted", async (t) => {
   assert.ok(post.hasLogged(/^dropped a message, the last one from worker 0: there is nobody who would get it$/));
 });
 
+test("letters of all sizes arrive in the order in which they were sent", async (t) => {
+  const post = await startPost(t, { workers: 1 });
+  const { result } = await post.tell("agent", "flood", await post.pidOf("worker 0"), 3_000, 150_000);
+  assert.deepEqual(result, { next: 3_000, isInOrder: true });
+});
+
+test("a worker that does not read costs the other one nothing and the master little, and goes on when it reads again", async (t) => {
+  const post = await startPost(t, { flags: ["--heartbeat-timeout", "10m"] });
+  const [reading, stopped] = [await post.pidOf("worker 0"), await post.pidOf("worker 1")];
+  process.kill(stopped, "SIGSTOP");
+  const before = await post.metric("process_resident_memory_bytes");
+  const { result } = await post.tell("agent", "flood", reading, 20_000, 20_000);
+  assert.deepEqual(result, { next: 20_000, isInOrder: true }, "all 200 MB of them");
+  assert.ok((await post.metric('rollcall_messages_dropped_total{reason="full"}')) > 1_000);
+  assert.ok((await post.metric("process_resident_memory_bytes")) - before < 128 * 1024 * 1024);
+  assert.ok(post.hasLogged(/^dropped a message, the last one from agent: the receiver does not read what it has been sent$/));
+  process.kill(stopped, "SIGCONT");
+  await until("it is heard again", async () => {
+    await post.tell("agent", "sendTo", stopped, "hello", "again");
+    return post.heard(/worker 1 heard hello 'again'/).length > 0;
+  });
+});
+
 function sorted(lines: readonly string[]): readonly string[] {
   return [...lines].sort();
 }

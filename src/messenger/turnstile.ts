@@ -1,7 +1,7 @@
-// Shares the master's time between those who write to it: who has been read from for a turn's worth waits for the next turn of the event loop.
-// Without it one child that floods is read 2 MiB at a time (libuv's measure) before a probe is answered. Runs in the master.
+// Shares one process's time between those who write to it: who has brought a turn's worth of work waits for the next turn of the event loop, and what more
+// it writes waits in its own process. Without it one that floods is read 2 MiB at a time (libuv's measure) before anybody else is.
 
-/** What is read and handed on in one turn: about 5 ms of small messages. */
+/** What is done in one turn: about 5 ms of small messages. */
 const TURN_BYTES: number = 512 * 1024;
 
 export interface Pausable {
@@ -22,7 +22,7 @@ export class Turnstile {
     source.pause();
   }
 
-  /** What costs time too. */
+  /** Work that takes as long as so many bytes do. */
   add(bytes: number): void {
     this.#bytes += bytes;
     if (this.#isArmed) return;

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { guardChannel } from "../../../src/process/channel-guard.ts";
+import { Turnstile } from "../../../src/messenger/turnstile.ts";
+import { readChannel } from "../../../src/process/child-channel.ts";
 import { until } from "../../helpers/until.ts";
 
 const BABBLER = fileURLToPath(new URL("../../fixtures/babbler.mjs", import.meta.url));
@@ -20,8 +21,7 @@ function startBabbler(t: import("node:test").TestContext): Babbler {
   const child = fork(BABBLER, [String(CHANNEL_FD)]);
   t.after(() => void child.kill("SIGKILL"));
   const [errors, heard]: [Error[], unknown[]] = [[], []];
-  guardChannel(child, (error) => errors.push(error));
-  child.on("message", (message) => heard.push(message));
+  readChannel(child, new Turnstile(), { onMessage: (message) => heard.push(message) > 0, onBroken: (error) => errors.push(error) });
   return { child, errors, heard, say: (...parts) => void child.send(parts) };
 }
 
