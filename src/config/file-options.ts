@@ -31,7 +31,7 @@ export interface ConfigFileOptions {
     readonly ca?: string | null;
     readonly passphrase?: string | null;
   };
-  readonly listen?: "auto" | "paired" | "per-worker" | "shared" | "round-robin";
+  readonly listen?: "auto" | "paired" | "per-worker" | "shared" | "round-robin" | "sticky";
   readonly spread?: number;
   readonly stickyTrust?: number | "off";
   readonly minReady?: number;

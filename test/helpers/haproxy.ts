@@ -27,7 +27,7 @@ export interface Haproxy {
   untilDown(replica: number): Promise<void>;
 }
 
-const config = (port: number, socket: string, replicas: readonly Replica[]): string => `
+const config = (port: number, socket: string, replicas: readonly Replica[], backend: readonly string[]): string => `
 global
   stats socket ${socket}
 defaults
@@ -42,15 +42,17 @@ frontend clients
   default_backend replicas
 backend replicas
   balance roundrobin
+${backend.map((line) => `  ${line}`).join("\n")}
   option httpchk GET /ready
   http-check expect status 200
 ${replicas.map((each, index) => `  server replica${index} 127.0.0.1:${each.port} check port ${each.probesPort} inter ${CHECK_MS}ms fall 2 rise 1`).join("\n")}
 `;
 
-export async function startProxy(t: TestContext, replicas: readonly Replica[]): Promise<Haproxy> {
+/** @param backend more lines for the section of the replicas */
+export async function startProxy(t: TestContext, replicas: readonly Replica[], backend: readonly string[] = []): Promise<Haproxy> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-haproxy-"));
   const [port, socket, file] = [await freePort(), join(folder, "stats.sock"), join(folder, "haproxy.cfg")];
-  writeFileSync(file, config(port, socket, replicas));
+  writeFileSync(file, config(port, socket, replicas, backend));
   const child: ChildProcess = spawn("haproxy", ["-db", "-f", file], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString()));

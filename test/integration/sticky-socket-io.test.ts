@@ -107,4 +107,31 @@ describe("socket.io", { concurrency: 2 }, () => {
       assert.deepEqual([errors, reasons], [[], Array.from({ length: RELOADS }, () => "transport close")]);
     }
   });
+
+  test("with its cluster adapter: what is said at one worker reaches the clients of all, after a reload as well", async (t) => {
+    const service = await start(t, { ADAPTER: "cluster" });
+    const clients = Array.from({ length: 9 }, (_, index) => startClient(t, service, index));
+    await untilConnected(clients);
+    assert.equal(new Set(clients.map(({ served }) => served[0]?.slot)).size, WORKERS);
+    const heard: unknown[][] = clients.map(() => []);
+    for (const [index, { socket }] of clients.entries()) socket.on("said", (words: unknown) => heard[index]?.push(words));
+    // A worker knows of another one when that has said that it is there.
+    await until("every worker counts all clients", async () => {
+      const counts = await Promise.all(clients.map(({ socket }) => socket.timeout(20_000).emitWithAck("count")));
+      return counts.every((count) => count === clients.length);
+    });
+    const binary = Buffer.from([0, 255, 128, 10]);
+    clients[0]?.socket.emit("all", { words: "to all", binary });
+    await until("everybody has heard it", () => heard.every((each) => each.length === 1));
+    for (const each of heard) assert.deepEqual(each, [{ words: "to all", binary }]);
+    const before = clients.map(({ served }) => served.at(-1)?.pid as number);
+    service.signal("SIGHUP");
+    await untilWhole(service, 2, WORKERS);
+    await untilConnected(clients, before);
+    await until("what one says reaches everybody", () => {
+      clients[0]?.socket.emit("all", "again");
+      return heard.every((each) => each.includes("again"));
+    });
+    assert.equal(service.output().includes("session error"), false, service.output());
+  });
 });

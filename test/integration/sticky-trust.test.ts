@@ -1,11 +1,13 @@
 // Sticky behind proxies: the master reads the first head of a connection, however it comes in, and the worker gets the connection with every byte of it.
 import assert from "node:assert/strict";
+import http from "node:http";
 import https from "node:https";
 import { text as streamText } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
 import { slotOf } from "../../src/policy/rendezvous.ts";
 import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
+import { hasHaproxy, startProxy } from "../helpers/haproxy.ts";
 import { connectionsOf, unreadOn } from "../helpers/listeners.ts";
 import { ask, connect, type RawConnection } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
@@ -173,6 +175,29 @@ describe("behind a proxy", { concurrency: 2, skip: process.platform !== "linux" 
     const said = service.log().filter(({ msg }) => /TLS, which sticky-trust cannot read/.test(msg));
     assert.equal(said.length, 1);
   });
+
+  for (const [what, line] of [
+    ["that shares no connection between clients", "http-reuse never"],
+    ["that closes its connections", "option httpclose"],
+  ] as const) {
+    test(`haproxy ${what}: every client keeps its own slot, many requests on one connection too`, {
+      skip: !hasHaproxy && "needs haproxy",
+    }, async (t) => {
+      const service = await start(t);
+      const proxy = await startProxy(t, [{ port: service.appPort, probesPort: service.probesPort }], ["option forwardfor", line]);
+      await proxy.untilUp(0);
+      const clients = Array.from({ length: 60 }, (_, index) => addressOf(index));
+      const asking = clients.map(async (localAddress) => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1, localAddress });
+        t.after(() => agent.destroy());
+        for (let turn = 0; turn < 3; turn++) {
+          const { body } = await ask(proxy.origin, agent, { headers: { "X-Forwarded-For": clientIn(turn) } });
+          assert.equal((JSON.parse(body) as Served).slot, slotOf(localAddress, SLOTS), localAddress);
+        }
+      });
+      await Promise.all(asking);
+    });
+  }
 
   test("sticky-trust without sticky is refused", async (t) => {
     const { code, stderr } = await runRollcall(t, ["--sticky-trust", "1", "--listen", "paired", "test/fixtures/apps/sticky.mjs"]);

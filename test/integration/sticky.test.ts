@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { kill } from "../helpers/processes.ts";
 import { runRollcall, type Service } from "../helpers/service.ts";
-import { behindProxy, byAddress, type Client, type Served, servedToAll, startSticky } from "../helpers/sticky.ts";
+import { behindProxy, byAddress, type Client, type Served, servedTo, servedToAll, startSticky } from "../helpers/sticky.ts";
 import { untilWhole } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
@@ -84,4 +84,21 @@ describe("1,000 clients", { concurrency: 2, skip: process.platform !== "linux" &
       assert.deepEqual(pids(await servedToAll(service, client, CLIENTS)), pids(before));
     });
   }
+});
+
+test("a client stays with its worker while the successor is on trial, and is the successor's when that has passed", async (t) => {
+  const service = await startSticky(t, { workers: 1, env: { ROLLCALL_SETTLE: "6s" } });
+  const before = await servedTo(service, byAddress(0));
+  service.signal("SIGHUP");
+  await until("the successor is on trial", async () => {
+    const processes = (await service.status()).workers[0]?.processes ?? [];
+    const { pid } = await servedTo(service, byAddress(0));
+    // Seen before and after: the trial was on in between.
+    const after = (await service.status()).workers[0]?.processes ?? [];
+    const isOn = [processes, after].every((each) => each.length === 2 && each.every(({ state }) => state === "ready"));
+    if (isOn) assert.equal(pid, before.pid);
+    return isOn;
+  });
+  await untilWhole(service, 2, 1);
+  assert.notEqual((await servedTo(service, byAddress(0))).pid, before.pid);
 });
