@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
 import type { ReadyFacts } from "../messenger/parent.ts";
+import type { DrainOrder } from "../messenger/wire.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
@@ -182,7 +183,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         sticky?.close();
         return sockets.close();
       case "drain":
-        return drain(effect.life, effect);
+        return drain(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
       case "kill":
         return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
@@ -233,10 +234,9 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     world.exit(code);
   }
 
-  function drain(life: number, { budgetMs, idleMs }: { readonly budgetMs: number; readonly idleMs: number }): void {
-    const tell = (): void => children.tell(life, { type: "drain", budgetMs, idleMs });
-    if (sticky === null) tell();
-    else sticky.drain(life, tell);
+  function drain(life: number, order: DrainOrder): void {
+    if (sticky === null) children.tell(life, order);
+    else sticky.drain(life, () => children.tell(life, order));
   }
 
   function conflict(error: Error): void {
