@@ -6,7 +6,7 @@ import { backoffMs, isShortLived } from "./restart.ts";
 import { hasPredecessor } from "./select.ts";
 import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
 
-/** A worker that has grown by so much while it waited for its recycle, and comes near to its share or has too full a heap, leaks: a longer wait would end in an OOM. */
+/** A worker that has grown by so much while it waits for its recycle, and is near its share or has too full a heap, leaks: waiting would end in an OOM. */
 const GROWTH = 1.05;
 const NEAR = 0.95;
 const MIB = 1024 * 1024;
