@@ -38,7 +38,7 @@ export function describeHang(hang: Hang, slot: Slot, life: Life): Line {
 function words({ state, waitsIn, programs, frames }: Hang): string {
   const where = frames?.find(({ url }) => !url.startsWith("node:")) ?? frames?.[0];
   if (where !== undefined) return `hung in ${describeFrame(where)}${programs.length === 0 ? "" : `; it runs ${programs.join(", ")}`}`;
-  switch (state) {
+  switch (state ?? "") {
     case "R":
       return "hung in native code or in one long step of JavaScript, such as a large JSON.parse: it uses its CPU and has no stack to show";
     case "T":
@@ -51,7 +51,6 @@ function words({ state, waitsIn, programs, frames }: Hang): string {
         return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like)`;
       if (isPolling(waitsIn)) return "waited for something asynchronous: its event loop is idle";
       return `hung in a call that blocks${waitsIn === null ? "" : ` (${waitsIn} in the kernel)`}, and has no stack to show`;
-    case null:
     default:
       return "hung; what it was doing cannot be seen here";
   }
