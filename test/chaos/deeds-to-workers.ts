@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "../helpers/load.ts";
-import { isAlive, kill } from "../helpers/processes.ts";
+import { childrenOf, isAlive, kill } from "../helpers/processes.ts";
 import type { Chance } from "../helpers/seed.ts";
 import { isStopped } from "../helpers/victims.ts";
 import type { Deed } from "./deed.ts";
@@ -14,8 +14,8 @@ import { HEARTBEAT_TIMEOUT_MS, type Scene } from "./scene.ts";
 import { patiently, startStopwatch } from "./strain.ts";
 
 const hasPrlimit = spawnSync("prlimit", ["--version"]).error === undefined;
-/** Where the master accepts, Node closes the port when the last worker dies. */
-const isHeld = ({ listen }: Ground): boolean => listen !== "round-robin" && listen !== "sticky";
+/** Node's own scheduling closes the port when the last worker dies. */
+const isHeld = ({ listen }: Ground): boolean => listen !== "round-robin";
 
 const starts = (reason: string): string => `rollcall_process_starts_total{role="worker",reason="${reason}"}`;
 
@@ -79,6 +79,18 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
     isFor: isHeld,
     unready: true,
     run: async (scene, chance) => killAll(scene, await victims(scene, chance, scene.ground.workers)),
+  },
+  {
+    name: "kill -9 of a worker that has a child of its own",
+    weight: 1,
+    run: async (scene) => {
+      const { body } = await ask(scene.service.url("/chaos/spawn"));
+      const children = childrenOf(Number(body));
+      assert.equal(children.length, 1, `the child of ${body}`);
+      await killAll(scene, [Number(body)]);
+      await patiently("its child is gone", () => !children.some(isAlive));
+      return body;
+    },
   },
   {
     name: "SIGSTOP of a worker for a while",
@@ -173,7 +185,8 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
       execFileSync("prlimit", limits(readdirSync(`/proc/${pid}/fd`).length));
       await sleep(ms);
       execFileSync("prlimit", limits(1_024));
-      scene.ledger.noteExhaustion(from, performance.now());
+      // With sticky the master accepts, and another worker gets what this one cannot take.
+      if (scene.ground.listen !== "sticky") scene.ledger.noteExhaustion(from, performance.now());
       await scene.untilWhole();
       assert.ok((await scene.service.workerPids()).includes(pid), `${pid} is left alone`);
       return `${pid}, ${ms} ms`;
