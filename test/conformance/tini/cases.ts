@@ -2,12 +2,26 @@
 // few words what it saw; `expected` is what Rollcall owes.
 import { spawnSync } from "node:child_process";
 import type { TestContext } from "node:test";
-import type { Snapshot } from "../../../src/policy/snapshot.ts";
 import { ask } from "../../helpers/load.ts";
-import { childrenOf, isAlive, kill, stateOf, zombiesOf } from "../../helpers/processes.ts";
+import { childrenOf, isAlive, kill, stateOf } from "../../helpers/processes.ts";
 import { AS_A_JOB, IN_A_TERMINAL } from "../../helpers/terminal.ts";
 import { DEADLINE_MS, until } from "../../helpers/until.ts";
-import { type Options, type Running, runWith, type Subject, start } from "./subjects.ts";
+import {
+  afterOrphans,
+  ended,
+  ending,
+  fate,
+  LOOK_MS,
+  MORE,
+  orphaning,
+  replaced,
+  SAME,
+  STOPS,
+  serves,
+  statusOf,
+  stopsOrNot,
+} from "./deeds.ts";
+import { type Running, runWith, type Subject, start } from "./subjects.ts";
 
 export interface Case {
   readonly title: string;
@@ -18,50 +32,6 @@ export interface Case {
   readonly expected: string | ((subject: Subject) => string);
   readonly skips?: (subject: Subject) => boolean;
   readonly isInTerminal?: true;
-}
-
-const STOPS = "stops until CONT";
-const MORE = "one worker more";
-const SAME = "stops, and goes on with the same workers";
-const LOOK_MS = 1_000;
-
-const serves = async ({ url }: Running): Promise<boolean> => (await ask(url("/"))).status === 200;
-
-/** What became of it after something that may have ended it. */
-async function fate(running: Running, alive: () => Promise<string>): Promise<string> {
-  return running.service === null ? ended(running) : alive();
-}
-
-async function ended(running: Running): Promise<string> {
-  const { code, signal } = await running.exited();
-  return signal === null ? `exit ${code}` : `ended by ${signal}`;
-}
-
-/** `count` processes whose parents end at once, and which end a moment later, in their own ways. */
-const orphaning = (count: number, ms: number, end = ""): string =>
-  `/run?script=${encodeURIComponent(`i=0; while [ $i -lt ${count} ]; do ( (sleep ${ms / 1000}; ${end}) & ); i=$((i+1)); done`)}`;
-
-async function afterOrphans(running: Running, make: () => Promise<unknown>): Promise<string> {
-  const before = childrenOf(running.init).length;
-  await make();
-  await until("the orphans have ended", () => childrenOf(running.init).length <= before).catch(() => {});
-  await until("they are reaped", () => zombiesOf(running.init).length === 0).catch(() => {});
-  const left = zombiesOf(running.init).length;
-  return left === 0 && (await serves(running)) ? "0 zombies" : `${left} zombies`;
-}
-
-/** One signal to the init; what the program did. */
-const ending =
-  (signal: NodeJS.Signals, options: Options = {}) =>
-  async (t: TestContext, subject: Subject): Promise<string> => {
-    const running = await start(t, subject, options);
-    process.kill(running.init, signal);
-    return ended(running);
-  };
-
-async function statusOf({ service }: Running): Promise<Snapshot> {
-  if (service === null) throw new Error("this init has no status");
-  return service.status();
 }
 
 export const CASES: readonly Case[] = [
@@ -258,15 +228,21 @@ export const CASES: readonly Case[] = [
         for (const pid of program) kill(pid);
       });
       process.kill(running.init, "SIGKILL");
-      const isGone = await until("the program ends", () => !program.some(isAlive), 10_000).catch(() => false);
+      const isGone = await until("the program ends", () => !program.some(isAlive), subject.isRollcall ? DEADLINE_MS : LOOK_MS).catch(
+        () => false,
+      );
       return isGone ? "the program ends" : "the program lives on";
     },
   },
-  { title: "a program that does not exist", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, ["/nonexistent"])}` },
-  { title: "no arguments", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, [])}` },
-  { title: "an unknown option", expected: "exit 2", fresh: async (_, subject) => `exit ${runWith(subject, ["--nonsense"])}` },
-  { title: "-h", expected: "exit 0", fresh: async (_, subject) => `exit ${runWith(subject, ["-h"])}` },
-  { title: "--version", expected: "exit 0", fresh: async (_, subject) => `exit ${runWith(subject, ["--version"])}` },
+  {
+    title: "a program that does not exist",
+    expected: "exit 2",
+    fresh: async (t, subject) => `exit ${await runWith(t, subject, ["/nonexistent"])}`,
+  },
+  { title: "no arguments", expected: "exit 2", fresh: async (t, subject) => `exit ${await runWith(t, subject, [])}` },
+  { title: "an unknown option", expected: "exit 2", fresh: async (t, subject) => `exit ${await runWith(t, subject, ["--nonsense"])}` },
+  { title: "-h", expected: "exit 0", fresh: async (t, subject) => `exit ${await runWith(t, subject, ["-h"])}` },
+  { title: "--version", expected: "exit 0", fresh: async (t, subject) => `exit ${await runWith(t, subject, ["--version"])}` },
 ];
 
 /** tini and catatonit ignore it, dumb-init makes it a STOP for its whole group, and with -c passes it on. */
@@ -278,25 +254,4 @@ function expectedOfTtin({ init: [command, mode] }: Subject): string {
 /** The default action of TSTP is for a process that is not PID 1, and whose group has a parent in its session: tini makes one. */
 function expectedOfTstp({ init: [command, mode] }: Subject): string {
   return command === "tini" || (command === "dumb-init" && mode !== "-c") ? STOPS : "serves on";
-}
-
-/** Some stop themselves or the program. That one does not can only be seen by waiting for a while. */
-async function stopsOrNot(running: Running, isExpected: boolean): Promise<string> {
-  const isStopped = (): boolean => [running.init, ...childrenOf(running.init)].some((pid) => stateOf(pid) === "T");
-  const hasStopped = await until("something stops", isStopped, isExpected ? DEADLINE_MS : LOOK_MS).catch(() => false);
-  if (!hasStopped) return (await serves(running)) ? "serves on" : "does not serve";
-  process.kill(running.init, "SIGCONT");
-  await until("it goes on", async () => !isStopped() && (await serves(running)));
-  return STOPS;
-}
-
-/** The program ends by its own doing. */
-async function replaced(running: Running, path: string): Promise<string> {
-  const restarts = async (): Promise<number> => (await statusOf(running)).workers.reduce((sum, slot) => sum + slot.restarts, 0);
-  const before = running.service === null ? 0 : await restarts();
-  ask(running.url(path)).catch(() => {});
-  return fate(running, async () => {
-    await until("it was replaced", async () => (await restarts()) > before && (await statusOf(running)).workersReady === 2);
-    return "replaced";
-  });
 }

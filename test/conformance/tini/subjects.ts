@@ -83,13 +83,10 @@ export async function start(t: TestContext, subject: Subject, { before = [], ...
 }
 
 /** Runs it with other arguments, to its end. */
-export function runWith(subject: Subject, args: readonly string[], own: readonly string[] = []): number | null {
-  const program = subject.isRollcall ? [process.execPath, ROLLCALL] : [];
-  const command = [
-    ...(asPid1 ?? []),
-    ...(subject.isRollcall ? [...subject.init, ...program] : subject.init.filter((each) => each !== "--")),
-  ];
-  return spawnSync(command[0] as string, [...command.slice(1), ...own, ...args], { stdio: "ignore", timeout: 30_000 }).status;
+export async function runWith(t: TestContext, subject: Subject, args: readonly string[]): Promise<number | null> {
+  const init = subject.isRollcall ? subject.init : subject.init.filter((each) => each !== "--");
+  const command = [...(asPid1 ?? []), ...init, ...(subject.isRollcall ? [process.execPath, ROLLCALL] : []), ...args];
+  return (await (await startProgram(t, command)).exited()).code;
 }
 
 function below(pid: number, levels: number): number | undefined {
