@@ -87,8 +87,8 @@ ${table(below)}
 
 ## Elsewhere
 
-\`test/integration/orphans.test.ts\`: no exit of a worker is lost while a thousand orphans are reaped; without koffi; without \`/proc\`.
-\`test/conformance/exit-codes.test.ts\`: the whole table of [exit codes](signals.md#exit-codes), as PID 1 and below tini. \`test/container/init.test.ts\`: in
+\`test/integration/orphans.test.ts\`: no exit of a worker is lost while hundreds of orphans are reaped; without koffi; without \`/proc\`.
+\`test/conformance/exit-codes\`: the whole table of [exit codes](signals.md#exit-codes), as PID 1 and below tini. \`test/container/init.test.ts\`: in
 real containers, orphans of \`docker exec\`, \`docker run --init\`, and a PID namespace that is shared with another container.
 
 Not applicable to a supervisor: \`-e\` (remapping exit codes), \`-p\` (a signal at the parent's death: children exit 110), \`-r\` (rewriting signals), \`-g\`

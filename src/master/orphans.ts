@@ -105,8 +105,8 @@ export class Orphans {
       return loadLibc();
     } catch (error) {
       this.#complain(
-        `Cannot reap orphans as PID 1: ${(error as Error).message}, and no init (tini, dumb-init, catatonit) is installed that could do it; ` +
-          "zombies stay until the container ends (rollcall_zombies counts them). Install koffi, or start the container with an init",
+        `Cannot reap orphans as PID 1: ${(error as Error).message}; zombies stay until the container ends (rollcall_zombies counts them). ` +
+          "Expected koffi, or an init in the image (tini, dumb-init, catatonit), or one that the container is started with (docker run --init)",
       );
       return null;
     }

@@ -22,7 +22,19 @@ import {
 } from "./helpers.ts";
 
 const TINI = "/usr/bin/tini-static";
-const COMMAND = ["--workers", "3", "--backoff-delay", "0ms", "--max-restarts", "1000000", "--drain-idle", "100ms", "conformance.mjs"];
+const COMMAND = [
+  "--workers",
+  "3",
+  "--backoff-delay",
+  "0ms",
+  "--max-restarts",
+  "1000000",
+  "--roll-call-period",
+  "1h",
+  "--drain-idle",
+  "100ms",
+  "conformance.mjs",
+];
 const ENV = ["--env", "APP_PORT=3000"];
 /** How long 10,000 orphans may take on a slow, busy machine; on one that keeps up it is ten seconds. */
 const ORPHANS_MS = 120_000;

@@ -60,6 +60,8 @@ export async function start(t: TestContext, subject: Subject, { before = [], ...
     "5s",
     "--drain-idle",
     "100ms",
+    "--roll-call-period",
+    "1h",
     ...(options.flags ?? []),
   ];
   const service = subject.isRollcall

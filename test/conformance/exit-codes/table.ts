@@ -1,20 +1,19 @@
-// The whole table of exit codes, as PID 1 and below an init: what the container's runtime sees in the end.
+// The whole table of exit codes: what the container's runtime sees in the end, and how each comes about.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { EXIT_CODES } from "../../src/errors.ts";
-import { steer } from "../fixtures/apps/roll-steering.ts";
-import { ask } from "../helpers/load.ts";
-import { asPid1, firstBelow, noPid1 } from "../helpers/namespaces.ts";
-import { freePort } from "../helpers/ports.ts";
-import { childrenOf, kill } from "../helpers/processes.ts";
-import { type Service, type ServiceOptions, startService } from "../helpers/service.ts";
-import { until } from "../helpers/until.ts";
+import { EXIT_CODES } from "../../../src/errors.ts";
+import { steer } from "../../fixtures/apps/roll-steering.ts";
+import { ask } from "../../helpers/load.ts";
+import { firstBelow } from "../../helpers/namespaces.ts";
+import { freePort } from "../../helpers/ports.ts";
+import { childrenOf, kill } from "../../helpers/processes.ts";
+import { type Service, type ServiceOptions, startService } from "../../helpers/service.ts";
+import { until } from "../../helpers/until.ts";
 
 type Start = (options: ServiceOptions) => Promise<{ readonly service: Service; readonly init: () => Promise<number> }>;
 
@@ -25,8 +24,8 @@ interface Row {
   readonly end: (t: TestContext, start: Start) => Promise<Service>;
 }
 
-const THROWING = fileURLToPath(new URL("../fixtures/throw-in-master.cjs", import.meta.url));
-const QUICK = ["--backoff-delay", "20ms", "--backoff-limit", "50ms", "--drain-idle", "100ms"];
+const THROWING = fileURLToPath(new URL("../../fixtures/throw-in-master.cjs", import.meta.url));
+export const QUICK: readonly string[] = ["--backoff-delay", "20ms", "--backoff-limit", "50ms", "--drain-idle", "100ms"];
 const STEERED = { app: "roll-steered.mjs", workers: 2 } as const;
 
 async function startReady(start: Start, options: ServiceOptions): Promise<{ readonly service: Service; readonly init: number }> {
@@ -41,7 +40,7 @@ async function lose(steering: ReturnType<typeof steer>, init: number, workers: r
   for (const pid of childrenOf(init).filter(isWorker)) kill(pid);
 }
 
-const ROWS: readonly Row[] = [
+export const ROWS: readonly Row[] = [
   {
     code: EXIT_CODES.ok,
     when: "a clean stop",
@@ -148,17 +147,9 @@ const ROWS: readonly Row[] = [
   })),
 ];
 
-const PLACES: readonly { readonly name: string; readonly wrapper: readonly string[]; readonly skip: string | false }[] = [
-  { name: "as PID 1", wrapper: asPid1 ?? [], skip: noPid1 },
-  {
-    name: "below tini",
-    wrapper: [...(asPid1 ?? []), "tini", "--"],
-    skip: noPid1 || (spawnSync("tini", ["--version"]).error !== undefined && "tini is not installed"),
-  },
-];
-
-for (const { name, wrapper, skip } of PLACES) {
-  describe(`the exit code ${name}`, { concurrency: 3, skip }, () => {
+/** Each row, behind the wrapper. */
+export function showExitCodes(place: string, wrapper: readonly string[], skip: string | false): void {
+  describe(`the exit code ${place}`, { concurrency: 2, skip }, () => {
     for (const { code, when, end } of ROWS) {
       test(`${code}: ${when}`, async (t) => {
         const service = await end(t, async (options) => {
@@ -172,35 +163,11 @@ for (const { name, wrapper, skip } of PLACES) {
   });
 }
 
-test("the exit code of children 110: their master died", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "rc-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, "codes");
-  const app = "stop-exit-code.mjs";
-  const service = await startService(t, { app, agent: app, workers: 1, env: { EXIT_FILE: file }, flags: QUICK });
-  await service.untilReady();
-  const children = childrenOf(service.pid);
-  t.after(() => {
-    for (const pid of children) kill(pid);
-  });
-  service.signal("SIGKILL");
-  await until("both have ended", () => readText(file).split("\n").length === 3);
-  assert.deepEqual(readText(file).trim().split("\n").sort(), ["agent 110", "worker 110"]);
-});
-
-test("the table has a row for each code", () => {
-  const shown = new Set([...ROWS.map(({ code }) => code), EXIT_CODES["master-lost"]]);
-  assert.deepEqual(
-    Object.values(EXIT_CODES).filter((code) => !shown.has(code)),
-    [],
-  );
-});
-
 function isWorker(pid: number): boolean {
   return readText(`/proc/${pid}/environ`).includes("ROLLCALL_ROLE=worker");
 }
 
-function readText(path: string): string {
+export function readText(path: string): string {
   try {
     return readFileSync(path, "latin1");
   } catch {

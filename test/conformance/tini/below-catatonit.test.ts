@@ -1,0 +1,4 @@
+// Rollcall under catatonit: see cases.ts.
+import { examine } from "./examine.ts";
+
+examine("Rollcall under catatonit");

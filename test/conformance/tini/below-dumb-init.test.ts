@@ -1,0 +1,4 @@
+// Rollcall under dumb-init: see cases.ts.
+import { examine } from "./examine.ts";
+
+examine("Rollcall under dumb-init");

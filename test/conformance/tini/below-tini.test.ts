@@ -1,0 +1,4 @@
+// Rollcall under tini: see cases.ts.
+import { examine } from "./examine.ts";
+
+examine("Rollcall under tini");

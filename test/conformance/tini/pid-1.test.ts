@@ -1,0 +1,4 @@
+// Rollcall: see cases.ts.
+import { examine } from "./examine.ts";
+
+examine("Rollcall");

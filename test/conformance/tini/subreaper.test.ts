@@ -1,0 +1,4 @@
+// Rollcall --subreaper: see cases.ts.
+import { examine } from "./examine.ts";
+
+examine("Rollcall --subreaper");
