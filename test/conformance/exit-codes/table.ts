@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { EXIT_CODES } from "../../../src/errors.ts";
 import { steer } from "../../fixtures/apps/roll-steering.ts";
 import { ask } from "../../helpers/load.ts";
 import { firstBelow } from "../../helpers/namespaces.ts";
@@ -42,7 +41,7 @@ async function lose(steering: ReturnType<typeof steer>, init: number, workers: r
 
 export const ROWS: readonly Row[] = [
   {
-    code: EXIT_CODES.ok,
+    code: 0,
     when: "a clean stop",
     async end(_, start) {
       const { service, init } = await startReady(start, { app: "http.mjs", workers: 1, flags: QUICK });
@@ -51,7 +50,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    code: EXIT_CODES.internal,
+    code: 1,
     when: "an unexpected error of the master's own",
     async end(t, start) {
       const folder = mkdtempSync(join(tmpdir(), "rc-"));
@@ -64,22 +63,22 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    code: EXIT_CODES.usage,
+    code: 2,
     when: "a mistake in the configuration",
     end: async (_, start) => (await start({ app: "http.mjs", flags: ["--stop-timeout", "soon"] })).service,
   },
   {
-    code: EXIT_CODES["worker-boot"],
+    code: 3,
     when: "a worker that cannot boot",
     end: async (_, start) => (await start({ app: "bad-throws.mjs", workers: 1 })).service,
   },
   {
-    code: EXIT_CODES["agent-boot"],
+    code: 4,
     when: "an agent that cannot boot",
     end: async (_, start) => (await start({ app: "http.mjs", agent: "bad-throws.mjs", workers: 1 })).service,
   },
   {
-    code: EXIT_CODES["roll-call"],
+    code: 5,
     when: "the third strike",
     async end(t, start) {
       const steering = steer(t);
@@ -90,7 +89,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    code: EXIT_CODES["crash-loop"],
+    code: 6,
     when: "a crash loop",
     async end(t, start) {
       const steering = steer(t);
@@ -101,7 +100,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    code: EXIT_CODES["port-conflict"],
+    code: 7,
     when: "a port that is taken",
     async end(t, start) {
       const port = await freePort();
@@ -112,7 +111,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    code: EXIT_CODES.forced,
+    code: 8,
     when: "a worker that had to be killed at the deadline",
     async end(_, start) {
       const { service, init } = await startReady(start, { app: "http.mjs", workers: 1, flags: ["--stop-timeout", "2s"] });
