@@ -143,6 +143,13 @@ describe("a silent child", () => {
     assert.deepEqual(story.all("kill"), [{ type: "kill", life: 2, examine: true }]);
   });
 
+  it("is not looked at first while the service stops: nobody waits to know", () => {
+    const story = new Story({ drainDelayMs: 600_000, stopTimeoutMs: 900_000 }).boot().signal("SIGTERM");
+    story.silent.add(story.worker(0));
+    story.pass(31_000);
+    assert.deepEqual(story.all("kill"), [{ type: "kill", life: 2, examine: false }]);
+  });
+
   it("is forgiven when it answers in time", () => {
     const story = new Story().boot();
     story.silent.add(story.worker(0));

@@ -91,4 +91,14 @@ describe("however often the master pauses", () => {
     story.suspend(60_000);
     assert.equal(story.all("kill").length, 1);
   });
+
+  it("a pause in a stop takes nothing of the agent's part of it: the workers' own deadline stays where it was", () => {
+    const story = new Story({ workerCount: 1, stopTimeoutMs: 9_000 }).boot().signal("SIGTERM");
+    story.suspend(4_000).pass(3_800);
+    assert.equal(story.picture, "agent draining, 0 empty");
+    assert.deepEqual(
+      story.all("kill").map(({ life }) => life),
+      [2],
+    );
+  });
 });

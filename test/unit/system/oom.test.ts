@@ -44,6 +44,15 @@ test("does not blame an old kill for a new death, and tells of the kill that exp
   assert.equal(oom.claim(), false);
 });
 
+test("does not blame an old kill for a new death either when nobody has looked in between", () => {
+  const { world, oom } = watch();
+  world.count = 1;
+  world.now = 2_000;
+  assert.equal(oom.look(), 0);
+  world.now = 13_000;
+  assert.equal(oom.claim(), false);
+});
+
 test("tells of no kill that explained a death", () => {
   const { world, oom } = watch();
   world.count = 1;
