@@ -49,6 +49,9 @@ export class ServiceError extends Error {
   }
 }
 
+/** How long the end of a dead master's channel is waited for. */
+const LAST_WORDS_MS = 1_000;
+
 interface Pending {
   onAnswer(answer: Answer): void;
   onEnd(error: ServiceError): void;
@@ -79,8 +82,11 @@ export class Service extends EventEmitter<ServiceEvents> {
     child.once("error", (error) => this.#onSpawnError(error));
     // The exit may overtake what was said last: "close" waits for the channel, but also for whoever else holds stdout.
     child.once("exit", (code, signal) => {
-      if (child.channel == null || !child.connected) this.#onExit(code, signal);
-      else child.once("disconnect", () => setImmediate(() => this.#onExit(code, signal)));
+      const end = (): void => this.#onExit(code, signal);
+      if (child.channel == null || !child.connected) return end();
+      child.once("disconnect", () => setImmediate(end));
+      // Whoever else has the channel by some accident keeps it open.
+      setTimeout(end, LAST_WORDS_MS).unref();
     });
   }
 

@@ -92,16 +92,21 @@ const JUNK_LINES: readonly string[] = [
   "\u0000\u0001\uFFFD",
 ];
 
-test("a letter with Buffers, Maps and dates is read by V8's serialization", async (t) => {
-  const forked = await forkMaster(t, { app: "http.mjs", flags: ["--workers", "1"], serialization: "advanced" });
-  await forked.untilLetter("egg-ready");
-  forked.process.send({ action: "all-kinds", data: { bytes: Buffer.from([1, 2, 3]), map: new Map([[1, new Date()]]), big: 7n } });
-  forked.process.send(asStatus(1));
-  await until("what was sent after it is answered", () => forked.letters.some((raw) => openFromService(raw)?.type === "answer"));
-  assert.ok(!forked.output().includes("it is passed over"), forked.output());
-  forked.process.kill("SIGTERM");
-  assert.equal(await forked.exited, 0);
-});
+for (const serialization of ["json", "advanced"] as const) {
+  test(`letters of any kind and of hundreds of KiB are read as they were sent (${serialization})`, async (t) => {
+    const forked = await forkMaster(t, { app: "http.mjs", flags: ["--workers", "1"], serialization });
+    await forked.untilLetter("egg-ready");
+    const long = { text: "\u00e9x".repeat(100_000) };
+    const kinds = { bytes: Buffer.from([1, 2, 3]), map: new Map([[1, new Date()]]), big: 7n };
+    for (let i = 0; i < 40; i++)
+      forked.process.send({ action: "all-kinds", data: serialization === "advanced" ? { ...kinds, ...long } : long });
+    forked.process.send(asStatus(1));
+    await until("what was sent after it is answered", () => forked.letters.some((raw) => openFromService(raw)?.type === "answer"));
+    assert.ok(!forked.output().includes("it is passed over"), forked.output());
+    forked.process.kill("SIGTERM");
+    assert.equal(await forked.exited, 0);
+  });
+}
 
 describe("junk on the channel to the parent", { concurrency: 2 }, () => {
   test("costs the service nothing where messages are lines, and orders are still taken", async (t) => {
