@@ -32,7 +32,7 @@ export function serveExported({ serve, ports, readyWhen }: Assignment): void {
     .catch(() => null)
     .then(findExported)
     .then(async (exported) => {
-      if (exported === null || (await isLeftToApp())) return;
+      if (exported === null || (await isLeftToApp())) return sayHttpsUnused();
       isOurs = true;
       diagnostics.unsubscribe("tracing:net.server.listen:asyncStart", onListen);
       if (ports.length === 0)
@@ -41,6 +41,12 @@ export function serveExported({ serve, ports, readyWhen }: Assignment): void {
     })
     // An error of the app's start, as if the main module had thrown it.
     .catch((error: unknown) => queueMicrotask(() => rethrow(error)));
+
+  /** Whoever set a certificate counts on it. */
+  function sayHttpsUnused(): void {
+    if (serve.https !== null && listens)
+      console.error("Rollcall: https-key and https-cert are for an app that exports a handler; this one listens by itself, without them");
+  }
 
   async function isLeftToApp(): Promise<boolean> {
     const looks = serve.when === "export" ? 0 : LOOKS;

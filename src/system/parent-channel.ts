@@ -6,7 +6,7 @@ import { type ChannelPipe, findPipe } from "./parent-hold.ts";
 /** A message above this is passed over. */
 const MAX_PARENT_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What may wait for a parent that does not read; what comes then is dropped. */
-const MOST_UNREAD_BYTES = 8 * 1024 * 1024;
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 
 export interface ParentChannel {
   readonly connected: boolean;

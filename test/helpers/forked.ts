@@ -8,7 +8,7 @@ import type { TestContext } from "node:test";
 import { freePort } from "./ports.ts";
 import { killTree } from "./processes.ts";
 import { cleanEnvironment, FIXTURES, ROLLCALL } from "./service.ts";
-import { until } from "./until.ts";
+import { DEADLINE_MS, until } from "./until.ts";
 
 export interface Letter {
   readonly action?: string;
@@ -95,8 +95,10 @@ function watch(t: TestContext, child: ChildProcess, appPort: number, metricsPort
     output: () => output,
     status: async () => (await fetch(`http://127.0.0.1:${metricsPort}/status`)).json() as never,
     untilLetter: (action) =>
-      until(`the parent hears ${action}`, () => letters.find((letter) => letter.action === action)).catch((error: Error) => {
-        throw new Error(`${error.message}\n${JSON.stringify(letters)}\n${output}`);
-      }),
+      until(`the parent hears ${action}`, () => letters.find((letter) => letter.action === action), DEADLINE_MS * 3).catch(
+        (error: Error) => {
+          throw new Error(`${error.message}\n${JSON.stringify(letters)}\n${output}`);
+        },
+      ),
   };
 }
