@@ -1,0 +1,112 @@
+// Apps that export { fetch }: requests and answers stream both ways, and whoever leaves, breaks or does not read costs nobody else anything.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import net from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { type Service, type ServiceOptions, startService } from "../helpers/service.ts";
+import { until } from "../helpers/until.ts";
+
+async function start(t: TestContext, options: ServiceOptions): Promise<Service> {
+  const service = await startService(t, { workers: 1, ...options, flags: ["--drain-idle", "100ms", ...(options.flags ?? [])] });
+  await service.untilReady();
+  return service;
+}
+
+async function stop(service: Service): Promise<void> {
+  service.signal("SIGTERM");
+  assert.equal((await service.exited()).code, 0, service.output());
+}
+
+describe("an exported { fetch }", { concurrency: 3 }, () => {
+  test("sees the request as it was sent, and its answer arrives as it was made", async (t) => {
+    const service = await start(t, { app: "export-fetch.mjs" });
+    const response = await fetch(service.url("/facts?a=b%20c"), { method: "PUT", headers: { "x-own": "yes" }, body: "" });
+    const facts = (await response.json()) as { method: string; href: string; headers: Record<string, string>; remote: string };
+    assert.deepEqual([facts.method, facts.href, facts.headers["x-own"]], ["PUT", service.url("/facts?a=b%20c"), "yes"]);
+    assert.match(facts.remote, /127\.0\.0\.1$/);
+    assert.deepEqual(response.headers.getSetCookie(), ["a=1", "b=2"]);
+    assert.equal(response.headers.get("x-one"), "1");
+    assert.ok(Number(response.headers.get("content-length")) > 0, "a whole body has a length");
+    const empty = await fetch(service.url("/"), { method: "HEAD" });
+    assert.equal(empty.status, 204);
+    const thrown = await fetch(service.url("/throw"));
+    assert.deepEqual([thrown.status, await thrown.text()], [500, "Internal Server Error"]);
+    assert.equal((await fetch(service.url("/nothing"))).status, 500);
+    await until("both failures are printed", () =>
+      [/fetch\(\) failed: Error: thrown by fetch/, /expected fetch\(\) to return a Response; got undefined/].every((each) =>
+        each.test(service.output()),
+      ),
+    );
+    assert.equal(await raw(service.appPort, "GET / HTTP/1.1\r\nHost: not a host\r\n\r\n"), "HTTP/1.1 400 Bad Request");
+    assert.equal(await raw(service.appPort, "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 400 Bad Request");
+    assert.equal((await service.workerPids()).length, 1);
+    await stop(service);
+  });
+
+  test("streams a body in and out at the same time", async (t) => {
+    const service = await start(t, { app: "export-fetch.mjs" });
+    const request = http.request(service.url("/echo"), { method: "POST" });
+    request.write("first");
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    assert.deepEqual([response.statusCode, response.statusMessage], [201, "Echoed"]);
+    const [first] = (await once(response, "data")) as [Buffer];
+    assert.equal(first.toString(), "first", "it came back while the request goes on");
+    const large = Buffer.alloc(3 * 1024 * 1024, "x");
+    let size = 0;
+    response.on("data", (chunk: Buffer) => (size += chunk.length));
+    request.end(large);
+    await once(response, "end");
+    assert.equal(size, large.length);
+    await stop(service);
+  });
+
+  test("hears that its client has gone, and holds nothing for one that does not read", async (t) => {
+    const service = await start(t, { app: "export-fetch.mjs" });
+    const request = http.get(service.url("/stream?ms=1"));
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    await once(response, "data");
+    response.destroy();
+    await until("the app has heard it", () => service.output().includes("aborted") && service.output().includes("cancelled after"));
+    await stop(service);
+  });
+
+  test("may leave a body unread: the next request on the connection is answered", async (t) => {
+    const service = await start(t, { app: "export-fetch.mjs" });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const post = async (path: string): Promise<string> => {
+      const request = http.request(service.url(path), { method: "POST", agent });
+      request.end(Buffer.alloc(2 * 1024 * 1024, "y"));
+      const [response] = (await once(request, "response")) as [http.IncomingMessage];
+      let text = "";
+      for await (const chunk of response) text += String(chunk);
+      return text;
+    };
+    const pid = String((await service.workerPids())[0]);
+    for (const path of ["/pid", "/first", "/pid"]) {
+      const answer = await post(path);
+      if (path === "/pid") assert.equal(answer, pid);
+      else assert.match(answer, /^y+$/);
+    }
+    await stop(service);
+  });
+
+  test("that breaks in the midst of a body ends the connection, and the worker lives on", async (t) => {
+    const service = await start(t, { app: "export-fetch.mjs" });
+    // Whether its head is out by then or not.
+    await assert.rejects(fetch(service.url("/break")).then((response) => response.text()));
+    assert.equal(await (await fetch(service.url("/pid"))).text(), String((await service.workerPids())[0]));
+    await stop(service);
+  });
+});
+
+/** The status line that bytes are answered with. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await until("an answer has come", () => text.includes("\r\n"));
+  socket.destroy();
+  return text.split("\r\n")[0] as string;
+}
