@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly require?: string | readonly string[];
   readonly pidFile?: string | null;
   readonly title?: string | null;
+  /** By the client's address, as `listen: "sticky"`. */
+  readonly sticky?: boolean | null;
   /** Egg's server environment; EGG_SERVER_ENV unless given. */
   readonly env?: string | null;
   /** Options of Rollcall's own, such as `{ stopTimeout: "20s" }`. */
@@ -29,7 +31,7 @@ export interface ClusterOptions {
 }
 
 /** egg-cluster's own business, which has no meaning here. */
-const NOT_NEEDED: ReadonlySet<string> = new Set(["customEgg", "startMode", "ports", "reusePort", "sticky", "isDebug", "clusterPort"]);
+const NOT_NEEDED: ReadonlySet<string> = new Set(["customEgg", "startMode", "ports", "reusePort", "isDebug", "clusterPort"]);
 
 /**
  * Starts the service, stops it when this process is told to stop, hands messages on between it and this process's own parent, and ends this process as it
@@ -51,7 +53,7 @@ export async function startCluster(options: ClusterOptions = {}, callback?: () =
 }
 
 function startOptions(options: ClusterOptions): StartOptions {
-  const { baseDir, framework, workers, port, https, require, pidFile, title, rollcall, debugPort, ...others } = options;
+  const { baseDir, framework, workers, port, https, require, pidFile, title, sticky, rollcall, debugPort, ...others } = options;
   const secure = https || null;
   const given = Object.entries(others).filter(([name, value]) => !NOT_NEEDED.has(name) && value != null);
   const asked = framework ?? (options.customEgg as string | undefined);
@@ -67,6 +69,7 @@ function startOptions(options: ClusterOptions): StartOptions {
     port: numberOf(port) ?? (secure === null ? null : 8443),
     require: require === undefined ? null : [require].flat(),
     ...{ pidFile, title },
+    listen: sticky === true ? "sticky" : null,
   };
   return {
     // As it is: egg-cluster moves nobody, and takes an application without NODE_ENV for a developer's.

@@ -20,8 +20,10 @@ async function runWorker(link: Link): Promise<void> {
   const { Application } = await loadFramework(options);
   const app = new Application(options);
   link.onShutdown(() => app.close());
-  app.once("startTimeout", () => link.fail(new Error("the Egg application did not get ready within config.workerStartTimeout")));
+  const late = (): void => link.fail(new Error("the Egg application did not get ready within config.workerStartTimeout"));
+  app.once("startTimeout", late);
   app.ready((error) => {
+    app.removeListener("startTimeout", late);
     if (error) link.fail(error);
     else serve(app, options, link);
   });
@@ -29,7 +31,6 @@ async function runWorker(link: Link): Promise<void> {
 
 /** In egg-cluster's order: the server, the event "server", then its addresses. */
 function serve(app: EggApplication, options: EggOptions, link: Link): void {
-  app.removeAllListeners("startTimeout");
   const { listen = {}, https: appHttps } = app.config.cluster ?? {};
   // What is given to Rollcall counts more than what the application says.
   const files = options.httpsFiles;

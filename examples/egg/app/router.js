@@ -1,0 +1,1 @@
+export default (app) => app.router.get("/", "home.index");
