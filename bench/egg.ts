@@ -101,7 +101,7 @@ async function underLoad(port: number, deed: () => Promise<void>): Promise<Count
 async function workerPids(port: number): Promise<readonly number[]> {
   const pids = await Promise.all(
     Array.from({ length: 20 }, () =>
-      fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } })
+      fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" }, signal: AbortSignal.timeout(2_000) })
         .then(async (response) => ((await response.json()) as { pid: number }).pid)
         .catch(() => 0),
     ),
@@ -110,7 +110,7 @@ async function workerPids(port: number): Promise<readonly number[]> {
 }
 
 async function untilWorkers(port: number, isRight: (pids: readonly number[]) => boolean): Promise<readonly number[]> {
-  for (const endsAt = performance.now() + 30_000; performance.now() < endsAt; await sleep(200)) {
+  for (const endsAt = performance.now() + 15_000; performance.now() < endsAt; await sleep(200)) {
     const pids = await workerPids(port);
     if (isRight(pids)) return pids;
   }
@@ -127,6 +127,7 @@ async function measure(side: Side, version: number): Promise<Readonly<Record<str
   const pids = await untilWorkers(port, (found) => found.length === WORKERS);
   const memory = `master ${megabytes(pid)}, workers ${pids.map(megabytes).join(" + ")} MiB`;
 
+  console.error(`Egg ${version}, ${side}: ready`);
   const killed = await underLoad(port, async () => {
     for (let turn = 0; turn < KILLS; turn++) {
       const [victim = 0] = await untilWorkers(port, (found) => found.length === WORKERS);
@@ -143,6 +144,7 @@ async function measure(side: Side, version: number): Promise<Readonly<Record<str
       await sleep(2_000);
     }
   });
+  console.error(`Egg ${version}, ${side}: reloaded`);
   const serving = (await untilWorkers(port, () => true)).length;
 
   const slow = Array.from({ length: 10 }, () => ask(port, "/slow?ms=2000", false));

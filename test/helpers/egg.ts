@@ -8,6 +8,9 @@ import { ask } from "./load.ts";
 import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { until } from "./until.ts";
 
+/** Three processes that load a framework each take their time on a busy machine. */
+const START_MS = 90_000;
+
 export const VERSIONS = [3, 4] as const;
 export type Version = (typeof VERSIONS)[number];
 
@@ -40,7 +43,7 @@ export function logFolder(t: TestContext): string {
 }
 
 export async function startEgg(t: TestContext, version: Version, options: Partial<ServiceOptions> = {}): Promise<EggService> {
-  const flags = ["--egg", folderOf(version), "--drain-idle", "200ms", ...(options.flags ?? [])];
+  const flags = ["--egg", folderOf(version), "--drain-idle", "200ms", "--boot-timeout", `${START_MS}ms`, ...(options.flags ?? [])];
   const env = { NODE_ENV: "production", EGG_FIXTURE_LOGS: logFolder(t), ...options.env };
   const service = await startService(t, { workers: 2, ...options, app: null, flags, env });
   const post = async (path: string, body: object): Promise<{ pid: number }> => {
@@ -50,6 +53,12 @@ export async function startEgg(t: TestContext, version: Version, options: Partia
   };
   return {
     ...service,
+    untilReady: () =>
+      until("the application is ready", async () => (await service.probe("ready")) === 200, START_MS)
+        .then(() => {})
+        .catch((error: Error) => {
+          throw new Error(`${error.message}\n${service.output()}`);
+        }),
     post,
     say: async (call, ...args) => (await post("/say", { call, args })).pid,
     agentPid: async () => (await service.status()).agent?.processes.find(({ state }) => state === "ready")?.pid as number,
