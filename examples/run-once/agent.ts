@@ -5,9 +5,10 @@ import { messenger, shutdownSignal } from "../../src/runtime/app.ts";
 
 const JOBS = [{ name: "report", everyMs: Number(process.env.EVERY_MS ?? 60_000), timeoutMs: 10_000 }];
 
-export default function schedule(): void {
+// Not before somebody is there to do the work: this comes when all workers are ready, and to an agent that is started later.
+messenger.once("egg-ready", () => {
   for (const job of JOBS) void repeat(job);
-}
+});
 
 /** The next run begins when the last has ended: a job never runs twice at a time. */
 async function repeat({ name, everyMs, timeoutMs }: (typeof JOBS)[number]): Promise<void> {
