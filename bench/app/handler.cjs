@@ -21,6 +21,13 @@ module.exports = function handle(request, response) {
       // Long enough that the next connection goes to somebody else, where idle workers take turns.
       burn(3);
       return answer(response, `${process.pid}:${threadId}`);
+    case "/slow":
+      return void setTimeout(() => answer(response, "slow"), 2_000);
+    case "/hang":
+      for (;;);
+    case "/orphan":
+      // Its shell ends at once, and so does, a moment later, what that has started.
+      return void require("node:child_process").exec("sleep 0.2 >/dev/null 2>&1 &", () => answer(response, "started"));
     default:
       response.writeHead(404);
       return response.end();

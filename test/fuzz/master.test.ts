@@ -13,7 +13,7 @@ import { type Lag, quantile, timed } from "./lag.ts";
 const SECONDS = Number(process.env.ROLLCALL_FUZZ_SECONDS ?? 12);
 const ATTACKERS = 4;
 const PROBE_MS = 20;
-/** A generous bound for a machine that does other things too; the figures of a quiet one are printed, and in the docs. */
+/** A generous bound for a machine that does other things too; what was measured is printed. */
 const MOST_LAG_MS = 2_000;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;
 const SLACK_FDS = 12;
@@ -24,6 +24,9 @@ test("goes on, does not grow, and answers /live while everything that it listens
 }, async (t) => {
   const chance = startChance(t);
   const flags = [
+    // The roll call is right to fail liveness when hostile workers are hardly ever ready: that is another test's.
+    "--roll-call-period",
+    "10h",
     "--backoff-delay",
     "10ms",
     "--backoff-limit",

@@ -1,0 +1,153 @@
+// docs/weak-points.md, from what the script has measured and what the tests hold. Runs on a developer's machine only.
+import { readFileSync } from "node:fs";
+import { inBench } from "./arms/arm.ts";
+
+export type Measured = Readonly<Record<string, Readonly<Record<"egg" | "pm2" | "watt" | "rollcall", string>>>>;
+
+interface WeakPoint {
+  readonly number: string;
+  readonly what: string;
+  /** egg-cluster 2.5.0 and, behind the slash, @eggjs/cluster 3.0.1, under real or minimal frameworks, as measured for this project's design. */
+  readonly egg: string;
+  /** What the test of this number holds. */
+  readonly held: string;
+}
+
+const WEAK_POINTS: readonly WeakPoint[] = [
+  {
+    number: "W1",
+    what: "SIGTERM with ten requests of 2 s in flight",
+    egg: "0 of 10 answered / 0 of 10",
+    held: "10 of 10, then the app's listeners and hooks, exit 0",
+  },
+  {
+    number: "W2",
+    what: "SIGTERM to PID 1 early in the boot",
+    egg: "lost at 100, 300 and 600 ms / lost at 100 ms",
+    held: "never lost from the first statement on",
+  },
+  {
+    number: "W3",
+    what: "a worker, or the agent, with a blocked event loop at SIGTERM",
+    egg: "worker killed after 5.4 s, agent left as an orphan, exit 0 / both left, exit 0",
+    held: "killed at the deadline, exit 8",
+  },
+  {
+    number: "W4",
+    what: "a worker starts again while its dependency is down",
+    egg: "1 of 2 workers for ever; both lost: exit 1 after 20 s / the same",
+    held: "retried with backoff; readiness false at once where none is left",
+  },
+  {
+    number: "W5",
+    what: "a crash storm",
+    egg: "59 forks in 33 s, then none, exit 1 at 60 s / the same",
+    held: "backoff, exit 6, the reason in the log",
+  },
+  { number: "W6", what: "both workers crash, no NODE_ENV set", egg: "0 workers, the master lives on / the same", held: "both replaced" },
+  {
+    number: "W7",
+    what: "one of two workers hangs",
+    egg: "never noticed; 1 of 20 requests hung / the same",
+    held: "replaced at heartbeat-timeout; 20 of 20 answered by the other meanwhile",
+  },
+  {
+    number: "W8",
+    what: "six workers die under 16 clients",
+    egg: "SIGTERM: 15 resets and 4 hung, SIGKILL: 17 and 6 / 16 and 5, 2 and 6",
+    held: "replaced by order: 0 failures; SIGTERM to a worker does nothing; SIGKILL costs what it had accepted, 0 hung",
+  },
+  { number: "W9", what: "SIGTERM to the whole group", egg: "closes begun 2, finished 0 / finished 0", held: "one graceful stop" },
+  {
+    number: "W10",
+    what: "SIGINT to the whole group, Ctrl-C",
+    egg: "request reset, exit after 10.05 s / 10.03 s",
+    held: "one graceful stop",
+  },
+  {
+    number: "W11",
+    what: "a second SIGTERM during the stop",
+    egg: "the master dies at once, 3 children left / the same",
+    held: "a fast stop, exit 143, nothing left",
+  },
+  { number: "W12", what: "as PID 1, the app leaves six orphans", egg: "6 zombies / 6", held: "0" },
+  {
+    number: "W13",
+    what: "the master is SIGKILLed",
+    egg: "eggctl exits 0 / 0",
+    held: "there is nothing before the master that could hide it: 137; its children end",
+  },
+  {
+    number: "W14",
+    what: "an image without `ps`",
+    egg: "an exception for each stop, descendants left / the same",
+    held: "descendants found in /proc",
+  },
+  {
+    number: "W15",
+    what: "a message by pid while the agent is down",
+    egg: "20 TypeErrors in the master / the same",
+    held: "dropped and counted",
+  },
+  { number: "W16", what: "sticky, with one worker gone", egg: "every request hangs / the same", held: "every client is served" },
+  {
+    number: "W17",
+    what: "the agent in a crash loop",
+    egg: "21 restarts in 40 s without backoff / exit 1 at 30 s",
+    held: "backoff, limit, exit 6",
+  },
+  {
+    number: "W18",
+    what: "the second worker boots 3 s later",
+    egg: "served after 0.8 s, ready told after 3.8 s, to nobody / the same",
+    held: "/ready is 500 until all are there",
+  },
+  {
+    number: "W19",
+    what: "the agent throws asynchronously",
+    egg: "lives / dies and is restarted",
+    held: "`agent-uncaught`: survive or restart",
+  },
+  {
+    number: "W20",
+    what: "the app's close takes 8 s",
+    egg: "SIGKILL at 5.1 s, exit 0 / cut at 5 s, exit 0",
+    held: "one budget, cut at its end and said so",
+  },
+  {
+    number: "W21",
+    what: "new connections during the stop",
+    egg: "8 resets, 20 refused / 12, 25",
+    held: "not ready, still accepting for drain-delay, then drained: 0 failures",
+  },
+];
+
+export function weakPointsPage(measured: Measured): string {
+  const versions = JSON.parse(readFileSync(inBench("package.json"), "utf8")) as { dependencies: Record<string, string> };
+  const { "egg-cluster": egg, pm2, wattpm } = versions.dependencies;
+  const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const played = WEAK_POINTS.filter(({ number }) => measured[number] !== undefined);
+  return `<!-- Generated by \`npm run weak-points -- --docs\`. Do not edit by hand. -->
+
+# Weak points of the classic servers
+
+What goes wrong in servers of a master and workers, and what Rollcall does there. Each number has a test of its name (\`W1: …\`), in \`test/weak-points/\` or where
+the feature is tested; they run with every change.
+
+${[row(["", "what happens", "egg-cluster 2.5.0 / 3.0.1", "Rollcall, held by a test"]), "|---|---|---|---|", ...WEAK_POINTS.map(({ number, what, egg: was, held }) => row([number, what, was, held]))].join("\n")}
+
+The figures of egg-cluster in this table were taken when Rollcall was designed: 2.5.0 and @eggjs/cluster 3.0.1, Linux 6.18, two processors, with minimal frameworks or
+real applications of egg 3.34 and 4.0.
+
+## Played side by side
+
+The same script (\`npm run weak-points\`) on each: two workers, \`NODE_ENV=production\` (but W6: unset), everything by default. Node ${process.version}, on a machine that did
+other things too: read who is left hanging, not tenths of seconds. W3 is the worker's half. W11 with requests of 2 s in flight; the table above
+had an app whose close takes 4 s.
+
+${[row(["", `egg-cluster ${egg}`, `PM2 ${pm2} (pm2-runtime)`, `Watt ${wattpm}`, "Rollcall"]), "|---|---|---|---|---|", ...played.map(({ number }) => row([number, measured[number]?.egg ?? "", measured[number]?.pm2 ?? "", measured[number]?.watt ?? "", measured[number]?.rollcall ?? ""]))].join("\n")}
+
+Watt's workers are threads of one process: they cannot be killed from outside (W6, W8), and die together. egg-cluster runs with a minimal framework of
+the bench instead of egg, whose own close adds to W1 and W9. The rest is not played on the others: it needs what they do not have, or their application's code.
+`;
+}
