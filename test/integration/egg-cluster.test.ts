@@ -51,7 +51,9 @@ describe("startCluster()", { skip: notInstalled(3), concurrency: 2 }, () => {
     const { data, from } = await untilLetter(program, "egg-ready");
     assert.deepEqual(data, { port, debugPort: null, address: `http://127.0.0.1:${port}`, protocol: "http" });
     assert.equal(from, "master");
-    await until("it was called back, and goes on", () => /called back\nstarted/.test(program.output()));
+    await until("it was called back, and goes on", () =>
+      ["is called back", "goes on"].every((word) => program.output().includes(`the program ${word}`)),
+    );
     program.process.send({ action: "hello", data: "parent to app", to: "app" });
     program.process.send({ action: "hello", data: "parent to agent", to: "agent" });
     await until("both have heard the parent", async () => {
