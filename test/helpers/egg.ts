@@ -9,7 +9,7 @@ import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { until } from "./until.ts";
 
 /** Three processes that load a framework each take their time on a busy machine. */
-const START_MS = 90_000;
+export const START_MS = 90_000;
 
 export const VERSIONS = [3, 4] as const;
 export type Version = (typeof VERSIONS)[number];

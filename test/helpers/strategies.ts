@@ -44,12 +44,13 @@ export function startUnderLoad(
 }
 
 /** Every slot has one ready worker of the generation, and nothing drains any more. */
-export async function untilWhole(service: Service, generation: number, workers: number): Promise<void> {
-  await until(`${workers} workers of generation ${generation} run alone`, async () => {
+export async function untilWhole(service: Service, generation: number, workers: number, deadlineMs?: number): Promise<void> {
+  const isWhole = async (): Promise<boolean> => {
     const status = await service.status();
     const isAlone = status.workers.length === workers && status.workers.every(({ processes }) => processes.length === 1);
     return status.generation === generation && !status.reloading && status.workersReady === workers && isAlone;
-  });
+  };
+  await until(`${workers} workers of generation ${generation} run alone`, isWhole, deadlineMs);
 }
 
 /** Asks on new connections, from address after address, until so many slots have answered. */

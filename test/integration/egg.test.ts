@@ -2,7 +2,7 @@
 // tests: it takes seconds to start.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { countOf, type EggService, notInstalled, startEgg, VERSIONS } from "../helpers/egg.ts";
+import { countOf, type EggService, notInstalled, START_MS, startEgg, VERSIONS } from "../helpers/egg.ts";
 import { ask, startLoad } from "../helpers/load.ts";
 import { isAlive, kill } from "../helpers/processes.ts";
 import { untilWhole } from "../helpers/strategies.ts";
@@ -86,10 +86,14 @@ for (const version of VERSIONS) {
 
       await t.test("a new agent is known to all, leads, and keeps the schedules; the workers live on", async () => {
         kill(agentPid);
-        const next = await until("another agent is ready", async () => {
-          const pid = await service.agentPid();
-          return pid === agentPid ? undefined : pid;
-        });
+        const next = await until(
+          "another agent is ready",
+          async () => {
+            const pid = await service.agentPid();
+            return pid === agentPid ? undefined : pid;
+          },
+          START_MS,
+        );
         assert.deepEqual([...(await service.workerPids())].sort(), [...pids].sort());
         const ticks = new Map([...(await service.heard())].map(([pid, heard]) => [pid, heard.length]));
         await until("the workers hear its pid, and a schedule after it", async () =>
@@ -117,16 +121,24 @@ for (const version of VERSIONS) {
         const spared = (await service.post("/crash", { code: "EIGNORED" })).pid;
         const killed = before.find((pid) => pid !== spared) as number;
         kill(killed);
-        await until("the killed worker has gone and another is there", async () => {
-          const pids = await service.workerPids();
-          return pids.length === 2 && !pids.includes(killed);
-        });
+        await until(
+          "the killed worker has gone and another is there",
+          async () => {
+            const pids = await service.workerPids();
+            return pids.length === 2 && !pids.includes(killed);
+          },
+          START_MS,
+        );
         assert.ok((await service.workerPids()).includes(spared), "an error with an ignored code has ended nobody");
         const thrower = (await service.post("/crash", { code: "EOTHER" })).pid;
-        await until("the worker that threw has gone and another is there", async () => {
-          const pids = await service.workerPids();
-          return !isAlive(thrower) && pids.length === 2 && !pids.includes(thrower);
-        });
+        await until(
+          "the worker that threw has gone and another is there",
+          async () => {
+            const pids = await service.workerPids();
+            return !isAlive(thrower) && pids.length === 2 && !pids.includes(thrower);
+          },
+          START_MS,
+        );
         assert.equal(await service.metric('rollcall_process_exits_total{role="worker",outcome="crash"}'), 1);
         await until("the agent knows who is there", async () =>
           said(service, `agent heard egg-pids ${JSON.stringify(await service.workerPids())}`),
@@ -138,7 +150,7 @@ for (const version of VERSIONS) {
         await until("the load runs", () => load.succeeded() > 20);
         const before = await service.workerPids();
         service.signal("SIGHUP");
-        await untilWhole(service, 2, 2);
+        await untilWhole(service, 2, 2, START_MS);
         const since = load.succeeded();
         await until("the new workers serve the load", () => load.succeeded() > since + 20);
         await load.stop();
