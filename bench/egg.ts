@@ -1,4 +1,4 @@
-// Egg applications under egg-cluster and under Rollcall, side by side: `npm run egg && node bench/egg.ts`, about three minutes. Prints the table of docs/egg.md.
+// Egg applications under egg-cluster and under Rollcall, side by side: `npm run egg && npm run build && node bench/egg.ts`, about three minutes. Prints the table of docs/egg.md.
 // Both have two workers and NODE_ENV=production; what is counted is what clients and the process table show.
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -37,7 +37,7 @@ async function start(side: Side, version: number): Promise<Started> {
   const startedAt = performance.now();
   const master =
     side === "Rollcall"
-      ? fork(root("src/cli/rollcall.ts"), args, { env, silent: true })
+      ? fork(root("dist/cli/rollcall.js"), args, { env, silent: true })
       : fork(root(`bench/egg-cluster.mjs`), [], { env, silent: true });
   master.stdout?.resume();
   master.stderr?.resume();
