@@ -1,0 +1,63 @@
+// A master that stood still: who could not be heard is not killed for it, and who hangs is found all the same.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pidOf, steer } from "../fixtures/apps/roll-steering.ts";
+import { LONG_MS } from "../helpers/hangs.ts";
+import { childrenOf } from "../helpers/processes.ts";
+import { startService } from "../helpers/service.ts";
+import { until } from "../helpers/until.ts";
+
+describe("a master that was suspended", { concurrency: 3 }, () => {
+  for (const stoppedMs of [2_500, 10_000]) {
+    test(`for ${stoppedMs} ms kills nobody, with a heartbeat-timeout of 2 s`, async (t) => {
+      const steering = steer(t);
+      const flags = ["--heartbeat-timeout", "2s", "--roll-call-period", "500ms"];
+      const service = await startService(t, { app: "roll-steered.mjs", workers: 2, agent: "roll-steered.mjs", env: steering.env, flags });
+      await service.untilReady();
+      const before = childrenOf(service.pid);
+      service.signal("SIGSTOP");
+      await sleep(stoppedMs);
+      service.signal("SIGCONT");
+      const taken = async () => await service.metric('rollcall_roll_calls_total{result="success"}');
+      const enough = (await taken()) + 6;
+      await until("six roll calls went well", async () => (await taken()) >= enough);
+      assert.deepEqual(childrenOf(service.pid), before);
+      assert.equal(await service.metric('rollcall_process_starts_total{role="worker",reason="unresponsive"}'), 0);
+    });
+  }
+
+  test("again and again still replaces a child that really hangs: each pause is given back, and no more", async (t) => {
+    const steering = steer(t);
+    const flags = ["--heartbeat-timeout", "2s", "--roll-call-period", "10m"];
+    const service = await startService(t, { app: "roll-steered.mjs", workers: 1, env: steering.env, flags });
+    await service.untilReady();
+    const hung = await pidOf(service, 0);
+    steering.on("block", 0);
+    await until("it hangs", () => service.hasLogged(/^worker 0 has not answered/), LONG_MS);
+    const isFound = () => service.hasLogged(/^worker 0 .*killing and replacing it/);
+    // Stopped for most of the time: the master never sees two seconds in one piece.
+    await until(
+      "it is found",
+      async () => {
+        if (isFound()) return true;
+        service.signal("SIGSTOP");
+        await until("the master stands", () => stateOf(service.pid) === "T");
+        await sleep(1_000);
+        service.signal("SIGCONT");
+        await sleep(250);
+        return isFound();
+      },
+      LONG_MS,
+    );
+    assert.ok(service.hasLogged(/the master stood still for/));
+    steering.off("block", 0);
+    await until("it is replaced", async () => (await pidOf(service, 0)) !== hung, LONG_MS);
+  });
+});
+
+function stateOf(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat[stat.lastIndexOf(")") + 2];
+}
