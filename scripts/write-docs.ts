@@ -38,7 +38,7 @@ The strongest source wins. A list or a map is taken whole from one source; lists
    (\`ROLLCALL_PORT=3000,3001\`, \`ROLLCALL_ENV=A=1,B=2\`) or written as JSON where a value has a comma of its own
    (\`ROLLCALL_NODE_ARG='["--conditions=a,b"]'\`). Any other variable that starts with \`ROLLCALL_\` is refused, but for
    \`ROLLCALL_CPUS\` (the number of CPUs to reckon with) and what Rollcall sets for its own processes: \`ROLLCALL_ROLE\`,
-   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\`, \`ROLLCALL_CHILD\`, \`ROLLCALL_PARENT\` and \`ROLLCALL_INIT\`.
+   \`ROLLCALL_SLOT\`, \`ROLLCALL_LIFE\`, \`ROLLCALL_CHILD\`, \`ROLLCALL_PARENT\`, \`ROLLCALL_EGG_OPTIONS\` and \`ROLLCALL_INIT\`.
    What Kubernetes writes for a Service that is called \`rollcall\` or \`rollcall-…\` is ignored.
 3. **A config file**: \`--config <file>\`, else the first of ${CONFIG_FILES.map((name) => `\`${name}\``).join(", ")} in the
    working folder, else the key \`rollcall\` of its \`package.json\`.
