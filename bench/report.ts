@@ -6,6 +6,7 @@ import { barTable } from "./bars.ts";
 import { LOADS } from "./loads/all.ts";
 import type { Load, Metric } from "./loads/load.ts";
 import { range, table } from "./markdown.ts";
+import { readSection } from "./messages-section.ts";
 import { ratios, valuesOf } from "./ratios.ts";
 import type { Results } from "./results.ts";
 import { spreadOf } from "./statistics.ts";
@@ -14,7 +15,7 @@ if (import.meta.main) writeDocs(process.argv[2] ?? "bench/results.json");
 
 export function writeDocs(resultsFile: string): void {
   const results = JSON.parse(readFileSync(resultsFile, "utf8")) as Results;
-  writeFileSync(inBench("../docs/benchmarks.md"), page(results));
+  writeFileSync(inBench("../docs/benchmarks.md"), `${page(results)}${readSection()}`);
 }
 
 function page(results: Results): string {

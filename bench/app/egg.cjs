@@ -4,7 +4,7 @@ const Master = require("egg-cluster/lib/master");
 
 const master = new Master({
   baseDir: __dirname,
-  framework: join(__dirname, "egg-framework"),
+  framework: join(__dirname, process.env.FRAMEWORK ?? "egg-framework"),
   workers: Number(process.env.WORKERS),
   port: Number(process.env.PORT),
 });

@@ -2,6 +2,7 @@
 // The body is written by the sender's runtime and read by the receiver's: the master looks into none.
 import { deserialize, serialize } from "node:v8";
 import { bodyOf, type Destination, type Encoding, type Endpoint, encodingOf, envelopeOf, fromOf, senderOf, writeFrame } from "./frame.ts";
+import { isPlain } from "./plain.ts";
 
 /** egg's form of a message, as `process.on("message")` and a parent get it. */
 export interface Letter {
@@ -56,12 +57,12 @@ function readDestination(to: unknown): Destination {
 const EMPTY = new Uint8Array(0);
 
 /**
- * The body for these data.
+ * The body for these data. "v8" keeps whatever can be cloned; where JSON does too, it is JSON all the same.
  * @throws TypeError for what cannot be sent, such as a function
  */
 export function writeBody(data: unknown, encoding: "json" | "v8"): readonly [Encoding, Uint8Array] {
   if (data === undefined) return ["none", EMPTY];
-  if (encoding === "v8") return ["v8", clone(data)];
+  if (encoding === "v8" && !isPlain(data)) return ["v8", clone(data)];
   const text = JSON.stringify(data);
   return text === undefined ? ["none", EMPTY] : ["json", Buffer.from(text)];
 }
