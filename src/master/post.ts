@@ -12,6 +12,7 @@ import type { Order } from "../policy/events.ts";
 import { findLife } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Place } from "../process/launch.ts";
+import type { OpenPipe } from "../process/post-pipe.ts";
 import type { World } from "../system/world.ts";
 
 /** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
@@ -102,24 +103,26 @@ export class Post {
   }
 
   /** A child has been forked; the pipe is its post. */
-  join(life: number, place: Place, pid: number, socket: Socket): void {
+  join(life: number, place: Place, pid: number, open: OpenPipe): void {
     const { role } = place;
     const who = nameOf(place);
+    const socket = open((bytes) => this.#read(reader, seat, bytes));
     const seat: PostSeat = { life, role, pid, who, socket, outbox: new Outbox(socket, OUTBOX_BYTES, this.#pool), isReady: false };
     this.#seats.set(life, seat);
     const from = role === "agent" ? "agent" : "app";
     const reader = new FrameReader((frame) => this.#take(frame, from, seat));
     socket.on("error", ignore);
     socket.once("close", () => this.leave(life));
-    socket.on("data", (chunk: Buffer) => {
-      if (!reader.push(chunk)) {
-        this.#drop("malformed", who);
-        socket.destroy();
-        this.#parts.giveUp(life);
-      }
-      for (const each of this.#seats.values()) each.outbox.flush();
-      this.#turnstile.count(socket, chunk.length);
-    });
+  }
+
+  #read(reader: FrameReader, { life, who, socket }: PostSeat, bytes: Buffer): void {
+    if (!reader.push(bytes)) {
+      this.#drop("malformed", who);
+      socket.destroy();
+      this.#parts.giveUp(life);
+    }
+    for (const each of this.#seats.values()) each.outbox.flush();
+    this.#turnstile.count(socket, bytes.length);
   }
 
   /** A child has ended. What it had written last is still read. */

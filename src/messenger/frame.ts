@@ -115,10 +115,14 @@ function actionBytesOf(frame: Buffer): number {
   return frame.readUInt32LE(AT.action);
 }
 
+/** A frame up to this size is put together in memory that is used again: what is allocated outside of the heap is collected at a price. */
+const SPARE_BYTES: number = 64 * 1024;
+
 /** Takes a stream of bytes apart into frames. Holds at most one unfinished frame. */
 export class FrameReader {
-  /** The frame may be a part of a larger buffer: whoever keeps it copies it. */
+  /** The frame's memory is used again after the call: whoever keeps it copies it. */
   readonly #onFrame: (frame: Buffer) => void;
+  #spare: Buffer | null = null;
   /** A frame, or the header of one, that is being filled. */
   #unfinished: Buffer | null = null;
   #filled = 0;
@@ -154,8 +158,16 @@ export class FrameReader {
   }
 
   #begin(total: number, part: Buffer): void {
-    this.#unfinished = Buffer.allocUnsafe(total);
-    this.#filled = part.copy(this.#unfinished);
+    const unfinished = this.#room(total);
+    // A header that was put together here stays where it is.
+    this.#filled = part.buffer === unfinished.buffer && part.byteOffset === unfinished.byteOffset ? part.length : part.copy(unfinished);
+    this.#unfinished = unfinished;
+  }
+
+  #room(total: number): Buffer {
+    if (total > SPARE_BYTES) return Buffer.allocUnsafe(total);
+    this.#spare ??= Buffer.allocUnsafeSlow(SPARE_BYTES);
+    return this.#spare.subarray(0, total);
   }
 
   /** What was unfinished is full: a whole frame, or the header of a longer one. */

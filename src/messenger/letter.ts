@@ -84,7 +84,8 @@ export function readBody(frame: Buffer): unknown {
     case "json":
       return JSON.parse(bodyOf(frame).toString());
     case "v8":
-      return deserialize(bodyOf(frame));
+      // A copy: the Buffers among the data share its memory for as long as they live.
+      return deserialize(Buffer.from(bodyOf(frame)));
   }
 }
 

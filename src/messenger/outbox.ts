@@ -19,13 +19,31 @@ export interface Pool {
   readonly limitBytes: number;
 }
 
+interface Page {
+  readonly buffer: Buffer;
+  /** Parts that are not written yet. */
+  unwritten: number;
+  /** Nothing more comes into it. */
+  isFull: boolean;
+}
+
+interface Part {
+  readonly bytes: Buffer;
+  /** Null for a frame of its own. */
+  readonly page: Page | null;
+}
+
+/** Pages that can be used again: what is allocated outside of the heap is collected at a price, up to 100 ms of a busy master's. */
+const freePages: Buffer[] = [];
+const MOST_FREE_PAGES = 16;
+
 export class Outbox {
   readonly #sink: Sink;
   readonly #limitBytes: number;
   readonly #pool: Pool;
-  /** Full pages and frames of their own, in order. */
-  #waiting: Buffer[] = [];
-  #page: Buffer = Buffer.alloc(0);
+  /** In order. */
+  #waiting: Part[] = [];
+  #page: Page | null = null;
   /** The part of the page that is filled but not handed to a write yet. */
   #start = 0;
   #end = 0;
@@ -53,11 +71,11 @@ export class Outbox {
     this.#pool.bytes += length;
     if (length > PAGE_BYTES / 4) {
       this.#closePart();
-      this.#waiting.push(Buffer.from(frame));
+      this.#waiting.push({ bytes: Buffer.from(frame), page: null });
       return true;
     }
-    if (length > this.#page.length - this.#end) this.#turnPage();
-    this.#end += frame.copy(this.#page, this.#end);
+    if (this.#page === null || length > PAGE_BYTES - this.#end) this.#page = this.#turnPage();
+    this.#end += frame.copy(this.#page.buffer, this.#end);
     return true;
   }
 
@@ -66,16 +84,21 @@ export class Outbox {
     if (this.#isWriting || this.#bytes === 0 || this.#sink.destroyed) return;
     this.#isWriting = true;
     const batch = this.#takeBatch();
-    const size = batch.reduce((sum, part) => sum + part.length, 0);
+    const size = batch.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const done = (): void => {
       this.#isWriting = false;
       if (this.#isDiscarded) return;
+      for (const { page } of batch) {
+        if (page === null) continue;
+        page.unwritten--;
+        recycle(page);
+      }
       this.#bytes -= size;
       this.#pool.bytes -= size;
       this.flush();
     };
     this.#sink.cork();
-    for (const [index, part] of batch.entries()) this.#sink.write(part, index === batch.length - 1 ? done : ignore);
+    for (const [index, { bytes }] of batch.entries()) this.#sink.write(bytes, index === batch.length - 1 ? done : ignore);
     this.#sink.uncork();
   }
 
@@ -86,28 +109,37 @@ export class Outbox {
     this.#pool.bytes -= this.#bytes;
     this.#bytes = 0;
     this.#waiting = [];
-    this.#page = Buffer.alloc(0);
-  }
-
-  /** What is in the page and in no write yet goes to the queue. */
-  #closePart(): void {
-    if (this.#end > this.#start) this.#waiting.push(this.#page.subarray(this.#start, this.#end));
-    this.#start = this.#end;
-  }
-
-  #turnPage(): void {
-    this.#closePart();
-    this.#page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+    this.#page = null;
     this.#start = 0;
     this.#end = 0;
   }
 
-  #takeBatch(): readonly Buffer[] {
+  /** What is in the page and in no write yet goes to the queue. */
+  #closePart(): void {
+    const page = this.#page;
+    if (page === null || this.#end === this.#start) return;
+    page.unwritten++;
+    this.#waiting.push({ bytes: page.buffer.subarray(this.#start, this.#end), page });
+    this.#start = this.#end;
+  }
+
+  #turnPage(): Page {
+    this.#closePart();
+    if (this.#page !== null) {
+      this.#page.isFull = true;
+      recycle(this.#page);
+    }
+    this.#start = 0;
+    this.#end = 0;
+    return { buffer: freePages.pop() ?? Buffer.allocUnsafeSlow(PAGE_BYTES), unwritten: 0, isFull: false };
+  }
+
+  #takeBatch(): readonly Part[] {
     let size = 0;
     let count = 0;
-    for (const part of this.#waiting) {
-      if (count > 0 && size + part.length > WRITE_BYTES) break;
-      size += part.length;
+    for (const { bytes } of this.#waiting) {
+      if (count > 0 && size + bytes.length > WRITE_BYTES) break;
+      size += bytes.length;
       count++;
     }
     const batch = this.#waiting.splice(0, count);
@@ -116,6 +148,10 @@ export class Outbox {
     this.#closePart();
     return [...batch, ...this.#waiting.splice(0)];
   }
+}
+
+function recycle(page: Page): void {
+  if (page.isFull && page.unwritten === 0 && freePages.length < MOST_FREE_PAGES) freePages.push(page.buffer);
 }
 
 function ignore(): void {}

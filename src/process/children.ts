@@ -1,7 +1,6 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
-import type { Socket } from "node:net";
 import { Turnstile } from "../messenger/turnstile.ts";
 import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
@@ -12,7 +11,8 @@ import { preferForOom } from "../system/oom-score.ts";
 import { Allowance } from "./allowance.ts";
 import { closeHandle, readChannel } from "./child-channel.ts";
 import { Descendants, type Ended, signalProcess } from "./descendants.ts";
-import { type LaunchPlan, launch, type Place, postPipe } from "./launch.ts";
+import { type LaunchPlan, launch, type Place } from "./launch.ts";
+import { type OpenPipe, postPipe } from "./post-pipe.ts";
 
 /** What a child says that is no event of its life: for the log and the metrics. */
 export type Remark =
@@ -58,7 +58,7 @@ interface Listeners {
   /** It wrote what is no message. */
   readonly onJunk: (place: Place) => void;
   /** A child is there, with the pipe for its letters. */
-  readonly onPost: (life: number, place: Place, pid: number, pipe: Socket) => void;
+  readonly onPost: (life: number, place: Place, pid: number, pipe: OpenPipe) => void;
   /** A handle did not reach a child: it has no descriptor for it. Node tells it that way, and forgets the handle. */
   readonly onMissed: (life: number) => void;
 }
@@ -112,7 +112,7 @@ export class Children {
       afterLastWords(child, () => this.#onExit(life, code, signal));
     });
     const pipe = postPipe(child);
-    if (child.pid === undefined) return void pipe?.on("error", ignore);
+    if (child.pid === undefined) return;
     preferForOom(child.pid);
     this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
     if (pipe !== null) this.#listeners.onPost(life, place, child.pid, pipe);

@@ -1,14 +1,11 @@
 // How a child is started: Node flags, environment, arguments. The agent by child_process.fork, workers by cluster.fork. Runs in the master.
 import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
-import type { Socket } from "node:net";
 import type { Config } from "../config/config.ts";
 import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-
-/** The pipe for letters, which Node's own channel would read as JSON and without any bound. */
-const POST_FD = 4;
+import { POST_FD } from "./post-pipe.ts";
 
 /** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
 const FIRST_FD = 5;
@@ -38,11 +35,6 @@ export interface Place {
   readonly role: "agent" | "worker";
   readonly slot: number;
   readonly generation: number;
-}
-
-/** The master's end of a child's pipe for letters. A process that could not be made (EMFILE, EAGAIN) has none, and not even a list. */
-export function postPipe(child: ChildProcess): Socket | null {
-  return ((child.stdio as ChildProcess["stdio"] | undefined)?.[POST_FD as 4] ?? null) as Socket | null;
 }
 
 /**

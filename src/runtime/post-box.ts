@@ -9,6 +9,7 @@ import { Messenger } from "./messenger.ts";
 
 /** What may wait for a master that is busy. */
 const OUTBOX_BYTES: number = 64 * 1024 * 1024;
+const READ_BYTES: number = 64 * 1024;
 
 export class PostBox {
   readonly messenger: Messenger;
@@ -16,7 +17,12 @@ export class PostBox {
   #isFlushing = false;
 
   constructor({ role, post }: Assignment, channel: Channel) {
-    const pipe = new Socket({ fd: post, readable: true, writable: true });
+    // Into the same memory again and again: a buffer for each read would be collected at a price.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (size: number, bytes: Uint8Array) => this.#read(reader, bytes, size),
+    };
+    const pipe = new Socket({ fd: post, readable: true, writable: true, onread });
     pipe.unref();
     pipe.on("error", ignore);
     this.#outbox = new Outbox(pipe, OUTBOX_BYTES);
@@ -27,11 +33,15 @@ export class PostBox {
       emitRaw,
     });
     const reader = new FrameReader((frame) => this.messenger.receive(frame));
-    pipe.on("data", (chunk: Buffer) => void reader.push(chunk));
     pipe.once("close", () => this.#outbox.discard());
     process.on("newListener", (event: string | symbol) => event === "message" && this.messenger.heardRaw());
     // What an app says last, just before it ends the process.
     process.once("exit", () => this.#outbox.flush());
+  }
+
+  #read(reader: FrameReader, bytes: Uint8Array, size: number): boolean {
+    reader.push(Buffer.from(bytes.buffer, bytes.byteOffset, size));
+    return true;
   }
 
   /** Sends with whatever else is sent in this turn. @returns false when too much waits already */

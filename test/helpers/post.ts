@@ -24,7 +24,7 @@ export async function startPost(t: TestContext, options: Partial<ServiceOptions>
   const agentPort = await freePort();
   const service = await startService(t, {
     app: "post.mjs",
-    agent: "post.mjs",
+    ...("agent" in options ? {} : { agent: "post.mjs" }),
     workers: 2,
     ...options,
     env: { AGENT_PORT: String(agentPort), ...options.env },

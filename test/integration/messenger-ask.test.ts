@@ -1,0 +1,70 @@
+// Questions and their answers, across processes and in a process that nobody supervises.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { freePort } from "../helpers/ports.ts";
+import { startPost } from "../helpers/post.ts";
+import { FIXTURES } from "../helpers/service.ts";
+import { DEADLINE_MS, until } from "../helpers/until.ts";
+
+test("a question is answered by whom it is put to", async (t) => {
+  const post = await startPost(t);
+  assert.deepEqual(await post.tell("worker", "ask", "agent", "double", 21), { result: 42 });
+  assert.deepEqual(await post.tell("worker", "ask", "agent", "who"), { result: "agent" });
+  assert.match(String((await post.tell("agent", "ask", "app", "who")).result), /^worker [01]$/);
+  assert.deepEqual(await post.tell("agent", "ask", await post.pidOf("worker 1"), "who"), { result: "worker 1" });
+});
+
+test("one that nobody answers fails with why: refused at once, or when its time is over", async (t) => {
+  const post = await startPost(t, { workers: 1 });
+  const refused = async (...args: readonly unknown[]): Promise<string | undefined> => {
+    const { code, message } = await post.tell("worker", "ask", ...args);
+    assert.equal(code, "ERR_ASK_REFUSED");
+    return message;
+  };
+  assert.equal(await refused("agent", "fails"), 'ask("agent", "fails"): the handler fails');
+  assert.equal(await refused("agent", "nothing"), 'ask("agent", "nothing"): it has no onAsk handler for "nothing"');
+  assert.equal(await refused(999_999_999, "who"), 'ask(999999999, "who"): no worker can be reached');
+  assert.deepEqual(await post.tell("worker", "ask", "agent", "sleeps", null, { timeout: 50 }), {
+    code: "ERR_ASK_TIMEOUT",
+    message: 'ask("agent", "sleeps"): no answer within 50 ms; expected one sooner, or a longer timeout',
+  });
+});
+
+test("a service without an agent refuses what is asked of it", async (t) => {
+  const post = await startPost(t, { workers: 1, agent: undefined as never });
+  const { message } = await post.tell("worker", "ask", "agent", "who");
+  assert.equal(message, 'ask("agent", "who"): no agent can be reached');
+});
+
+test("under plain node a process hears what it sends to workers, and is told that there is nobody else", async (t) => {
+  const port = await freePort();
+  const child = spawn(process.execPath, [`${FIXTURES}post.mjs`], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, PORT: String(port) },
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  await until("it listens", () => output.includes("worker 0 is "));
+  const tell = async (call: string, ...args: readonly unknown[]): Promise<unknown> =>
+    (
+      await fetch(`http://127.0.0.1:${port}/`, {
+        method: "POST",
+        body: JSON.stringify({ call, args }),
+        signal: AbortSignal.timeout(DEADLINE_MS),
+      })
+    ).json();
+  await tell("broadcast", "hello", 1);
+  await tell("sendToAgent", "hello", 2);
+  await tell("sendToApp", "rich", "RICH");
+  await until("it has heard itself", () => output.includes("worker 0 heard rich { map: Map(1)"));
+  await until("it knows that all are there", () => output.includes("worker 0 heard egg-ready {} from master null"));
+  assert.match(output, new RegExp(`worker 0 heard hello 1 from app ${child.pid}`));
+  assert.doesNotMatch(output, /hello 2/);
+  assert.deepEqual(await tell("ask", "app", "double", 2), { result: 4 });
+  assert.deepEqual(await tell("ask", "agent", "who"), {
+    code: "ERR_ASK_REFUSED",
+    message: 'ask("agent", "who"): there is nobody else: this process was started without rollcall',
+  });
+});
