@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import type { Line } from "../log.ts";
 import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp, writeFrame } from "../messenger/frame.ts";
+import type { Handed } from "../messenger/handed.ts";
 import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
 import { Outbox, type Pool } from "../messenger/outbox.ts";
 import { type Notice, notices } from "../messenger/presence.ts";
@@ -11,8 +12,10 @@ import { Turnstile } from "../messenger/turnstile.ts";
 import type { Order } from "../policy/events.ts";
 import { findLife } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
+import type { Children } from "../process/children.ts";
 import type { Place } from "../process/launch.ts";
 import type { OpenPipe } from "../process/post-pipe.ts";
+import type { TcpHandle } from "../sockets/internals.ts";
 import type { World } from "../system/world.ts";
 
 /** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
@@ -51,8 +54,7 @@ interface Parts {
   readonly world: Pick<World, "now" | "random">;
   order(order: Order): void;
   write(line: Line): void;
-  /** What this child writes cannot be understood. */
-  giveUp(life: number): void;
+  readonly children: Pick<Children, "hand" | "giveUp">;
   /** What `egg-ready` says. */
   ready(): unknown;
 }
@@ -119,7 +121,7 @@ export class Post {
     if (!reader.push(bytes)) {
       this.#drop("malformed", who);
       socket.destroy();
-      this.#parts.giveUp(life);
+      this.#parts.children.giveUp(life);
     }
     for (const each of this.#seats.values()) each.outbox.flush();
     this.#turnstile.count(socket, bytes.length);
@@ -135,6 +137,38 @@ export class Post {
     const timer = setTimeout(() => seat.socket.destroy(), LAST_WORDS_MS);
     seat.socket.once("close", () => clearTimeout(timer));
     if (seat.socket.destroyed) clearTimeout(timer);
+  }
+
+  /** A letter came with a socket, which one receiver gets, or with a server, which all get. */
+  handed(life: number, { frame, what }: Handed, handle: TcpHandle): void {
+    const seat = this.#seats.get(life);
+    const envelope = envelopeOf(frame);
+    const who = seat?.who ?? "a child that is gone";
+    if (seat === undefined || isMasterAction(envelope.action)) {
+      handle.close();
+      return this.#drop(seat === undefined ? "absent" : "forged", who);
+    }
+    const from = seat.role === "agent" ? "agent" : "app";
+    stamp(frame, from, seat.pid);
+    const directory = { masterPid: process.pid, children: this.#seats.values() };
+    const routed = route({ ...envelope, from }, seat, directory, this.#parts.world.random()).flatMap(({ children }) => children);
+    const receivers = what === "socket" ? routed.slice(0, 1) : routed;
+    let pending = 1;
+    const done = (): void => {
+      if (--pending === 0) handle.close();
+    };
+    for (const receiver of receivers) {
+      pending++;
+      // One of its own for each: a set of them is kept.
+      if (this.#parts.children.hand(receiver.life, { frame, what }, handle, () => done()))
+        this.#count(from, receiver.role === "agent" ? "agent" : "app", 1);
+      else {
+        this.#drop("full", who);
+        done();
+      }
+    }
+    if (receivers.length === 0) this.#drop("absent", who);
+    done();
   }
 
   /** Who is there may have changed: whoever has to know is told. */

@@ -87,13 +87,14 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       onRemark: remark,
       onPort: (...said) => (sticky ?? lodgings).onPort(...said),
       onMissed: (life) => sticky?.onMissed(life),
+      onHanded: (...handed) => post.handed(...handed),
       onJunk: (place) => post.junk(place),
       onPost: (...joined) => post.join(...joined),
     },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
-  const post = new Post({ world, order, write, giveUp: (life) => children.giveUp(life), ready: () => reached });
+  const post = new Post({ world, order, write, children, ready: () => reached });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const sticky = isSticky ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: conflict }) : null;
   sticky?.bind();

@@ -74,7 +74,7 @@ export function stamp(frame: Buffer, from: Endpoint, senderPid: number): void {
 }
 
 /** Whether all codes of a frame mean something; the functions below count on it. */
-function isWellFormed(frame: Buffer): boolean {
+export function isWellFormed(frame: Buffer): boolean {
   return (
     frame.length >= HEADER_BYTES &&
     (frame[AT.to] as number) < DESTINATIONS.length &&

@@ -1,6 +1,7 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import type { ChildProcess } from "node:child_process";
+import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
 import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
@@ -41,10 +42,14 @@ const HANDLE_MISSED = "NODE_HANDLE_NACK";
 const MOST_REMARKS = 100;
 const REMARKS_PERIOD_MS = 10_000;
 const MOST_HANDLES = 512;
+/** Nor does one child have more connections pass through the master. */
+const MOST_HANDED = 10_000;
+const HANDED_PERIOD_MS = 1_000;
 
 interface Limits {
   readonly remarks: Allowance;
   readonly handles: Allowance;
+  readonly handed: Allowance;
 }
 
 /** How long the end of a dead child's channel is waited for. */
@@ -55,6 +60,8 @@ interface Listeners {
   readonly onRemark: (remark: Remark) => void;
   /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
   readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
+  /** A letter came with a handle, which whoever hears of it closes. */
+  readonly onHanded: (life: number, handed: Handed, handle: TcpHandle) => void;
   /** It wrote what is no message. */
   readonly onJunk: (place: Place) => void;
   /** A child is there, with the pipe for its letters. */
@@ -70,6 +77,7 @@ export class Children {
   readonly #killed: Set<number> = new Set();
   readonly #channels: Map<number, { takes(): boolean }> = new Map();
   readonly #turnstile: Turnstile = new Turnstile();
+  readonly #handsOnWay: Map<number, Set<() => void>> = new Map();
   readonly #descendants: Descendants;
   readonly #oom: OomWatch = new OomWatch(() => performance.now());
 
@@ -93,6 +101,7 @@ export class Children {
     const limits = {
       remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
       handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
+      handed: new Allowance(MOST_HANDED, HANDED_PERIOD_MS),
     };
     const channel = readChannel(child, this.#turnstile, {
       onMessage: (raw, handle) => this.#onMessage(life, place, raw, handle, limits),
@@ -137,6 +146,16 @@ export class Children {
     return { isAlone };
   }
 
+  /** Sends a letter with a copy of a handle. @returns false when the child takes none */
+  hand(life: number, handed: Handed, handle: TcpHandle, done: () => void): boolean {
+    const child = this.#processes.get(life);
+    if (child?.connected !== true || this.#channels.get(life)?.takes() !== true) return false;
+    const onWay = this.#handsOnWay.get(life) ?? new Set();
+    this.#handsOnWay.set(life, onWay.add(done));
+    child.send(sealHanded(handed), handle as never, () => onWay.delete(done) && done());
+    return true;
+  }
+
   /** What a child writes cannot be understood: it loses its channel, drains and is replaced. */
   giveUp(life: number): void {
     const child = this.#processes.get(life);
@@ -173,6 +192,9 @@ export class Children {
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
     if (!this.#processes.delete(life)) return;
     this.#channels.delete(life);
+    // Node tells nothing of what still waited for a child that is gone.
+    for (const done of this.#handsOnWay.get(life) ?? []) done();
+    this.#handsOnWay.delete(life);
     const wasOurs = this.#killed.delete(life);
     const oom = signal === "SIGKILL" && !wasOurs && this.#oom.claim();
     this.#listeners.onEvent({ type: "exited", life, code, signal, oom });
@@ -184,7 +206,12 @@ export class Children {
   }
 
   #onMessage(life: number, place: Place, raw: unknown, handle: unknown, limits: Limits): boolean {
-    const message = openFromChild(raw);
+    const handed = openHanded(raw);
+    if (handed !== null && handle !== undefined && limits.handed.take()) {
+      this.#listeners.onHanded(life, handed, handle as TcpHandle);
+      return true;
+    }
+    const message = handed === null ? openFromChild(raw) : null;
     const isTaken = message !== null && isAllowed(message, limits);
     if (isTaken) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
     else closeHandle(handle);

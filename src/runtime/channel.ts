@@ -1,4 +1,5 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
+import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../messenger/wire.ts";
 import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
@@ -8,11 +9,14 @@ const LOOK_MS = 5;
 export class Channel {
   #onDrain: (order: DrainOrder) => void = () => {};
   #onListen: (order: ListenOrder, handle: unknown) => void = () => {};
+  #onHanded: (handed: Handed, handle: unknown) => void = () => {};
 
   constructor() {
     intercept((event, [message, handle]) => {
       if (event !== "message" || !isSealed(message)) return false;
-      const order = openFromMaster(message);
+      const handed = openHanded(message);
+      if (handed !== null) this.#onHanded(handed, handle);
+      const order = handed === null ? openFromMaster(message) : null;
       if (order?.type === "drain") this.#onDrain(order);
       else if (order !== null) this.#onListen(order, handle);
       return true;
@@ -29,6 +33,11 @@ export class Channel {
     this.#onListen = listener;
   }
 
+  /** A letter has come with a handle. */
+  onHanded(listener: (handed: Handed, handle: unknown) => void): void {
+    this.#onHanded = listener;
+  }
+
   /** The master is gone. */
   onLost(listener: () => void): void {
     process.once("disconnect", listener);
@@ -43,6 +52,17 @@ export class Channel {
   send(message: ChildToMaster, done: () => void = ignore, handle?: TcpHandle): void {
     if (!process.connected || process.send === undefined) return done();
     process.send(seal(message), handle as never, undefined, () => done());
+  }
+
+  /** Sends a letter with a handle. @throws RangeError for one that is too long */
+  hand(handed: Handed, handle: TcpHandle, done: () => void): boolean {
+    const sealed = sealHanded(handed);
+    if (!process.connected || process.send === undefined) {
+      done();
+      return false;
+    }
+    process.send(sealed, handle as never, undefined, () => done());
+    return true;
   }
 
   /** Sends what must be out before the process ends, in a moment. */

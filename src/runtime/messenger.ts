@@ -1,10 +1,21 @@
 // The messenger as the app has it: letters by action, and questions with an answer. Runs in a child, and under plain `node` by itself.
 // Its one rule: a listener that throws costs that letter alone; the error is the process's, as from any other listener.
 import { EventEmitter } from "node:events";
-import { type Destination, type Endpoint, encodingOf, envelopeOf, fromOf, type Kind, senderOf, writeFrame } from "../messenger/frame.ts";
+import {
+  type Destination,
+  type Endpoint,
+  type Envelope,
+  encodingOf,
+  envelopeOf,
+  fromOf,
+  type Kind,
+  senderOf,
+  writeFrame,
+} from "../messenger/frame.ts";
 import { readBody, writeBody } from "../messenger/letter.ts";
 import type { Role } from "../policy/life.ts";
 import { EarlyLetters } from "./early-letters.ts";
+import { closeSendable, type Sendable } from "./handles.ts";
 import { Questions } from "./questions.ts";
 
 export interface LetterInfo {
@@ -12,6 +23,8 @@ export interface LetterInfo {
   readonly from: Endpoint;
   /** The process that it comes from; null for the master and the parent. */
   readonly pid: number | null;
+  /** The socket (paused: listen, then resume) or the server that came with it. */
+  readonly handle?: Sendable;
 }
 
 /** What was sent is up to the sender; the listener says what it expects. */
@@ -26,10 +39,14 @@ export type AskTarget = "agent" | "app" | number;
 interface Parts {
   readonly role: Role;
   /** @returns false when there is no room for it */
-  send(frame: Buffer): boolean;
+  send(frame: Buffer, sendable?: Sendable): boolean;
   /** The app's listeners for `process.on("message")`. */
   hasRawListeners(): boolean;
-  emitRaw(frame: Buffer): void;
+  emitRaw(frame: Buffer, sendable: Sendable | undefined): void;
+}
+
+interface Outgoing extends Envelope {
+  readonly data: unknown;
 }
 
 const ASK_TIMEOUT_MS = 5_000;
@@ -53,23 +70,23 @@ export class Messenger {
     return this.#send("everybody", action, data);
   }
 
-  /** Sends to one process. */
-  sendTo(pid: number | string, action: string, data?: unknown): boolean {
-    return this.#send("usual", action, data, toPid(pid));
+  /** Sends to one process. A socket that goes along is that process's from then on; of a server that goes along both are. */
+  sendTo(pid: number | string, action: string, data?: unknown, handle?: Sendable): boolean {
+    return this.#send("usual", action, data, toPid(pid), handle);
   }
 
   /** The agent sends to one ready worker, whichever; a worker sends to the agent. */
-  sendRandom(action: string, data?: unknown): boolean {
-    return this.#send(this.#parts.role === "agent" ? "any-app" : "agent", action, data);
+  sendRandom(action: string, data?: unknown, handle?: Sendable): boolean {
+    return this.#send(this.#parts.role === "agent" ? "any-app" : "agent", action, data, 0, handle);
   }
 
-  /** Sends to every worker. */
-  sendToApp(action: string, data?: unknown): boolean {
-    return this.#send("app", action, data);
+  /** Sends to every worker. A server can go along; a socket would be the first worker's. */
+  sendToApp(action: string, data?: unknown, handle?: Sendable): boolean {
+    return this.#send("app", action, data, 0, handle);
   }
 
-  sendToAgent(action: string, data?: unknown): boolean {
-    return this.#send("agent", action, data);
+  sendToAgent(action: string, data?: unknown, handle?: Sendable): boolean {
+    return this.#send("agent", action, data, 0, handle);
   }
 
   /** Sends to the program that started the master, if it listens. It gets what JSON can hold. */
@@ -146,8 +163,9 @@ export class Messenger {
   }
 
   /** @internal A letter has come. Its memory may be a part of something larger. */
-  receive(frame: Buffer): void {
+  receive(frame: Buffer, handle?: Sendable): void {
     const { kind, action } = envelopeOf(frame);
+    if (handle !== undefined) return this.#isHeard(kind, action) ? this.#take(frame, handle) : closeSendable(handle);
     if (kind === "answer" || kind === "refusal" || this.#isHeard(kind, action)) this.#take(frame);
     else if (!this.#early.keep(action, frame)) this.#take(frame);
   }
@@ -157,9 +175,9 @@ export class Messenger {
     return (kind === "letter" && this.#listeners.listenerCount(keyOf(action)) > 0) || this.#parts.hasRawListeners();
   }
 
-  #take(frame: Buffer): void {
+  #take(frame: Buffer, handle?: Sendable): void {
     try {
-      this.#dispatch(frame);
+      this.#dispatch(frame, handle);
     } catch (error) {
       process.nextTick(() => {
         throw error;
@@ -167,7 +185,7 @@ export class Messenger {
     }
   }
 
-  #dispatch(frame: Buffer): void {
+  #dispatch(frame: Buffer, handle: Sendable | undefined): void {
     const { kind, action, question } = envelopeOf(frame);
     switch (kind) {
       case "question":
@@ -177,18 +195,18 @@ export class Messenger {
       case "refusal":
         return this.#questions.refuse(question, String(readBody(frame)));
       case "letter":
-        if (this.#listeners.listenerCount(keyOf(action)) > 0) this.#emit(frame, action);
+        if (this.#listeners.listenerCount(keyOf(action)) > 0) this.#emit(frame, action, handle);
         break;
       case "foreign":
         break;
       default:
         kind satisfies never;
     }
-    if (this.#parts.hasRawListeners() && (this.#hearsMaster || fromOf(frame) !== "master")) this.#parts.emitRaw(frame);
+    if (this.#parts.hasRawListeners() && (this.#hearsMaster || fromOf(frame) !== "master")) this.#parts.emitRaw(frame, handle);
   }
 
-  #emit(frame: Buffer, action: string): void {
-    const info = infoOf(frame);
+  #emit(frame: Buffer, action: string, handle: Sendable | undefined): void {
+    const info = handle === undefined ? infoOf(frame) : { ...infoOf(frame), handle };
     // Each listener has data of its own to change, and an error of one is not the next one's.
     const listeners = this.#listeners.rawListeners(keyOf(action));
     const data = readBody(frame);
@@ -215,25 +233,15 @@ export class Messenger {
     }
   }
 
-  #send(to: Destination, action: string, data: unknown, receiver = 0): boolean {
-    return this.#write({ to, kind: "letter", action, data, receiver, question: 0 });
+  #send(to: Destination, action: string, data: unknown, receiver = 0, handle?: Sendable): boolean {
+    return this.#write({ to, kind: "letter", action, data, receiver, question: 0 }, handle);
   }
 
-  #write({
-    data,
-    ...envelope
-  }: {
-    to: Destination;
-    kind: Kind;
-    action: string;
-    data: unknown;
-    receiver: number;
-    question: number;
-  }): boolean {
+  #write({ data, ...envelope }: Outgoing, handle?: Sendable): boolean {
     if (typeof envelope.action !== "string")
       throw new TypeError(`messenger: expected an action that is a string, got ${typeof envelope.action}`);
     // The parent may be any program: it reads JSON.
-    return this.#parts.send(writeFrame(envelope, ...writeBody(data, envelope.to === "parent" ? "json" : "v8")));
+    return this.#parts.send(writeFrame(envelope, ...writeBody(data, envelope.to === "parent" ? "json" : "v8")), handle);
   }
 }
 

@@ -4,7 +4,9 @@ import { envelopeOf, FrameReader } from "../messenger/frame.ts";
 import { readBody, readLetter } from "../messenger/letter.ts";
 import { Outbox } from "../messenger/outbox.ts";
 import type { Assignment } from "../messenger/wire.ts";
+import type { TcpHandle } from "../sockets/internals.ts";
 import type { Channel } from "./channel.ts";
+import { makeSendable, type Sendable, takeHandle } from "./handles.ts";
 import { Messenger } from "./messenger.ts";
 
 /** What may wait for a master that is busy. */
@@ -14,6 +16,7 @@ const READ_BYTES: number = 64 * 1024;
 export class PostBox {
   readonly messenger: Messenger;
   readonly #outbox: Outbox;
+  readonly #channel: Channel;
   #isFlushing = false;
 
   constructor({ role, post }: Assignment, channel: Channel) {
@@ -26,9 +29,13 @@ export class PostBox {
     pipe.unref();
     pipe.on("error", ignore);
     this.#outbox = new Outbox(pipe, OUTBOX_BYTES);
+    this.#channel = channel;
+    channel.onHanded(({ frame, what }, native) => {
+      if (native !== undefined) this.messenger.receive(frame, makeSendable(what, native as TcpHandle));
+    });
     this.messenger = new Messenger({
       role,
-      send: (frame) => this.send(frame),
+      send: (frame, sendable) => (sendable === undefined ? this.send(frame) : this.hand(frame, sendable)),
       hasRawListeners: () => channel.hasAppListeners(),
       emitRaw,
     });
@@ -42,6 +49,12 @@ export class PostBox {
   #read(reader: FrameReader, bytes: Uint8Array, size: number): boolean {
     reader.push(Buffer.from(bytes.buffer, bytes.byteOffset, size));
     return true;
+  }
+
+  /** Sends with a socket, which is the receiver's from here on, or a server. */
+  hand(frame: Buffer, sendable: Sendable): boolean {
+    const taken = takeHandle(sendable);
+    return taken !== null && this.#channel.hand({ frame, what: taken.what }, taken.native, taken.release);
   }
 
   /** Sends with whatever else is sent in this turn. @returns false when too much waits already */
@@ -58,8 +71,8 @@ export class PostBox {
 }
 
 /** For the app's own listeners on `process`: egg's form, or what a foreign library sent. */
-function emitRaw(frame: Buffer): void {
-  (process as NodeJS.EventEmitter).emit("message", envelopeOf(frame).kind === "foreign" ? readBody(frame) : readLetter(frame), undefined);
+function emitRaw(frame: Buffer, sendable: Sendable | undefined): void {
+  (process as NodeJS.EventEmitter).emit("message", envelopeOf(frame).kind === "foreign" ? readBody(frame) : readLetter(frame), sendable);
 }
 
 function ignore(): void {}

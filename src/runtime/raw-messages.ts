@@ -1,9 +1,11 @@
 // What unmodified apps say with process.send: egg's form, socket.io's cluster adapter, PM2's "ready". The rest is for a parent that is not there: the master
 // would read it and throw it away, so it is not sent. Runs in a child.
 import type { SendHandle } from "node:child_process";
+import { Socket } from "node:net";
 import { writeFrame } from "../messenger/frame.ts";
 import { type RawLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
 import { isSealed } from "../messenger/wire.ts";
+import { isSendable, type Sendable } from "./handles.ts";
 import type { PostBox } from "./post-box.ts";
 import type { Readiness } from "./readiness.ts";
 
@@ -17,17 +19,19 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
   (process as { send: unknown }).send = function (this: NodeJS.Process, ...args: Parameters<Send>): boolean {
     const [message, handle] = args;
     const isOwn = isSealed(message) || isInternal(message);
-    if (isOwn || !process.connected || (typeof handle === "object" && handle !== null)) return send.apply(this, args);
+    if (isOwn || !process.connected || (typeof handle === "object" && handle !== null && !isSendable(handle)))
+      return send.apply(this, args);
     const callback = args.find((each) => typeof each === "function") as ((error: Error | null) => void) | undefined;
-    const isTaken = take(message);
+    const isTaken = take(message, isSendable(handle) ? handle : undefined);
     if (callback !== undefined) process.nextTick(callback, null);
     return isTaken;
   };
 
   /** A message that is too long is told, not thrown: Node's own send would throw nothing. */
-  function sendRaw(letter: RawLetter): boolean {
+  function sendRaw(letter: RawLetter, sendable: Sendable | undefined): boolean {
     try {
-      return post.send(writeLetter(letter, "json"));
+      const frame = writeLetter(letter, "json");
+      return sendable === undefined ? post.send(frame) : post.hand(frame, sendable);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       process.emitWarning(error);
@@ -35,7 +39,7 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     }
   }
 
-  function take(message: unknown): boolean {
+  function take(message: unknown, sendable: Sendable | undefined): boolean {
     if (message === "ready") readiness.say();
     const { messenger } = post;
     // A word is a message in egg's world; elsewhere it is PM2's business.
@@ -43,8 +47,10 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     const letter = readRawLetter(raw);
     if (letter !== null) {
       messenger.hearMaster();
-      return sendRaw(letter);
+      return sendRaw(letter, sendable);
     }
+    // Whoever sends a connection has done with it.
+    if (sendable instanceof Socket) sendable.destroy();
     if ((message as { source?: unknown } | null)?.source !== SOCKET_IO) return true;
     const envelope = { to: "siblings", kind: "foreign", receiver: 0, question: 0, action: SOCKET_IO } as const;
     return post.send(writeFrame(envelope, ...writeForeign(message)));
