@@ -17,19 +17,13 @@ class Walk {
 
   accepts(value: unknown): boolean {
     if (--this.#values < 0) return false;
-    switch (typeof value) {
-      case "string":
-        this.#text -= value.length;
-        return this.#text >= 0;
-      case "number":
-        return Number.isFinite(value) && !Object.is(value, -0);
-      case "boolean":
-        return true;
-      case "object":
-        return value === null || this.#acceptsObject(value);
-      default:
-        return false;
+    if (typeof value === "string") {
+      this.#text -= value.length;
+      return this.#text >= 0;
     }
+    if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+    if (typeof value === "object") return value === null || this.#acceptsObject(value);
+    return typeof value === "boolean";
   }
 
   #acceptsObject(value: object): boolean {
