@@ -75,6 +75,11 @@ export async function startEgg(t: TestContext, version: Version, options: Partia
   };
 }
 
+/** Waits as long as a busy machine may take to start what was killed. */
+export function eventually<T>(what: string, check: () => T | Promise<T>): Promise<NonNullable<T>> {
+  return until(what, check, START_MS);
+}
+
 /** How many times a worker has heard the action with these data. */
 export function countOf(heard: readonly Heard[] | undefined, action: string, data: unknown): number {
   return (heard ?? []).filter((each) => typeof each === "object" && JSON.stringify(each) === JSON.stringify({ [action]: data })).length;

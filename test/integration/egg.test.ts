@@ -2,11 +2,10 @@
 // tests: it takes seconds to start.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { countOf, type EggService, notInstalled, START_MS, startEgg, VERSIONS } from "../helpers/egg.ts";
+import { countOf, type EggService, eventually, notInstalled, START_MS, startEgg, VERSIONS } from "../helpers/egg.ts";
 import { ask, startLoad } from "../helpers/load.ts";
 import { isAlive, kill } from "../helpers/processes.ts";
 import { untilWhole } from "../helpers/strategies.ts";
-import { until } from "../helpers/until.ts";
 
 /** Lines of several processes may come glued together: what is looked for has an end of its own. */
 const said = ({ output }: EggService, text: string): number => output().split(text).length - 1;
@@ -18,7 +17,7 @@ for (const version of VERSIONS) {
       await service.untilReady();
       const pids = await service.workerPids();
       const agentPid = await service.agentPid();
-      await until("the agent has heard egg-ready", () => said(service, "agent heard egg-ready "));
+      await eventually("the agent has heard egg-ready", () => said(service, "agent heard egg-ready "));
 
       await t.test("egg-ready comes when everybody is there, once, and ends the start of each", async () => {
         const byAgent = [...service.output().matchAll(/agent heard egg-(?:ready |pids (\[[\d,]*\]))/g)].map(([, pids]) => pids);
@@ -35,14 +34,14 @@ for (const version of VERSIONS) {
       await t.test("the messenger reaches all, one, the agent, and itself", async () => {
         const [one = 0] = pids;
         const untilHeard = async (data: string, count: Readonly<Record<number, number>>): Promise<void> => {
-          await until(`${data} is heard by ${JSON.stringify(count)}`, async () => {
+          await eventually(`${data} is heard by ${JSON.stringify(count)}`, async () => {
             const heard = await service.heard();
             return pids.every((pid) => countOf(heard.get(pid), "hello", data) === (count[pid] ?? 0));
           });
         };
         const both = Object.fromEntries(pids.map((pid) => [pid, 1]));
         const untilAgentHeard = (data: string): Promise<boolean> =>
-          until(`the agent hears ${data}`, () => said(service, `agent heard hello "${data}"`) === 1);
+          eventually(`the agent hears ${data}`, () => said(service, `agent heard hello "${data}"`) === 1);
         await service.say("sendToApp", "hello", "worker to app");
         await untilHeard("worker to app", both);
         await service.say("sendToAgent", "hello", "worker to agent");
@@ -65,14 +64,14 @@ for (const version of VERSIONS) {
         await service.say("sendToAgent", "say", { call: "sendTo", args: [one, "hello", "agent to one"] });
         await untilHeard("agent to one", { [one]: 1 });
         await service.say("sendToAgent", "say", { call: "sendRandom", args: ["hello", "agent to any"] });
-        const total = await until("some worker hears the agent", async () =>
+        const total = await eventually("some worker hears the agent", async () =>
           [...(await service.heard()).values()].reduce((sum, heard) => sum + countOf(heard, "hello", "agent to any"), 0),
         );
         assert.equal(total, 1);
       });
 
       await t.test("the agent's schedules run in one worker and in all", async () => {
-        await until("both kinds have run", async () => {
+        await eventually("both kinds have run", async () => {
           const heard = [...(await service.heard()).values()];
           const isInOne = heard.some((each) => each.includes("schedule worker"));
           return isInOne && heard.every((each) => each.includes("schedule all"));
@@ -81,29 +80,25 @@ for (const version of VERSIONS) {
 
       await t.test("one connection of the agent's serves every worker (cluster-client)", async () => {
         await service.say("publish", "first");
-        await until("both workers know what was published", async () => isTopic(await topicsOf(service), "first", agentPid));
+        await eventually("both workers know what was published", async () => isTopic(await topicsOf(service), "first", agentPid));
       });
 
       await t.test("a new agent is known to all, leads, and keeps the schedules; the workers live on", async () => {
         kill(agentPid);
-        const next = await until(
-          "another agent is ready",
-          async () => {
-            const pid = await service.agentPid();
-            return pid === agentPid ? undefined : pid;
-          },
-          START_MS,
-        );
+        const next = await eventually("another agent is ready", async () => {
+          const pid = await service.agentPid();
+          return pid === agentPid ? undefined : pid;
+        });
         assert.deepEqual([...(await service.workerPids())].sort(), [...pids].sort());
         const ticks = new Map([...(await service.heard())].map(([pid, heard]) => [pid, heard.length]));
-        await until("the workers hear its pid, and a schedule after it", async () =>
+        await eventually("the workers hear its pid, and a schedule after it", async () =>
           [...(await service.heard())].every(([pid, heard]) => {
             const known = heard.findLastIndex((each) => JSON.stringify(each) === JSON.stringify({ "egg-pids": [next] }));
             return known !== -1 && heard.slice(Math.max(known, ticks.get(pid) ?? 0)).includes("schedule all");
           }),
         );
         // What the old one knew is gone with it, and so is what a follower says before it has come back.
-        await until("both workers follow the new agent", async () => {
+        await eventually("both workers follow the new agent", async () => {
           await service.say("publish", "second");
           return isTopic(await topicsOf(service), "second", next);
         });
@@ -121,38 +116,30 @@ for (const version of VERSIONS) {
         const spared = (await service.post("/crash", { code: "EIGNORED" })).pid;
         const killed = before.find((pid) => pid !== spared) as number;
         kill(killed);
-        await until(
-          "the killed worker has gone and another is there",
-          async () => {
-            const pids = await service.workerPids();
-            return pids.length === 2 && !pids.includes(killed);
-          },
-          START_MS,
-        );
+        await eventually("the killed worker has gone and another is there", async () => {
+          const pids = await service.workerPids();
+          return pids.length === 2 && !pids.includes(killed);
+        });
         assert.ok((await service.workerPids()).includes(spared), "an error with an ignored code has ended nobody");
         const thrower = (await service.post("/crash", { code: "EOTHER" })).pid;
-        await until(
-          "the worker that threw has gone and another is there",
-          async () => {
-            const pids = await service.workerPids();
-            return !isAlive(thrower) && pids.length === 2 && !pids.includes(thrower);
-          },
-          START_MS,
-        );
+        await eventually("the worker that threw has gone and another is there", async () => {
+          const pids = await service.workerPids();
+          return !isAlive(thrower) && pids.length === 2 && !pids.includes(thrower);
+        });
         assert.equal(await service.metric('rollcall_process_exits_total{role="worker",outcome="crash"}'), 1);
-        await until("the agent knows who is there", async () =>
+        await eventually("the agent knows who is there", async () =>
           said(service, `agent heard egg-pids ${JSON.stringify(await service.workerPids())}`),
         );
       });
 
       await t.test("a rolling reload under load costs no request", async (t) => {
         const load = startLoad(t, service.url("/"));
-        await until("the load runs", () => load.succeeded() > 20);
+        await eventually("the load runs", () => load.succeeded() > 20);
         const before = await service.workerPids();
         service.signal("SIGHUP");
         await untilWhole(service, 2, 2, START_MS);
         const since = load.succeeded();
-        await until("the new workers serve the load", () => load.succeeded() > since + 20);
+        await eventually("the new workers serve the load", () => load.succeeded() > since + 20);
         await load.stop();
         assert.deepEqual(load.failures(), []);
         assert.ok((await service.workerPids()).every((pid) => !before.includes(pid)));
@@ -162,7 +149,7 @@ for (const version of VERSIONS) {
         const pids = await service.workerPids();
         const agentPid = await service.agentPid();
         const answers = Array.from({ length: 10 }, () => ask(service.url("/slow?ms=2000")));
-        await until("10 requests are in flight", async () => {
+        await eventually("10 requests are in flight", async () => {
           const counts = await Promise.all([0, 1].map((slot) => service.metric(`rollcall_requests_in_flight{slot="${slot}"}`)));
           return counts.reduce((sum, count) => sum + count, 0) === 10;
         });
@@ -189,7 +176,7 @@ interface Topic {
 /** What each worker knows of the topic, and what it hears from its leader. */
 async function topicsOf(service: EggService): Promise<readonly Topic[]> {
   const topics = new Map<number, Topic>();
-  await until("both workers tell of the topic", async () => {
+  await eventually("both workers tell of the topic", async () => {
     const topic = JSON.parse((await ask(service.url("/topic"))).body) as Topic;
     return topics.set(topic.pid, topic).size === 2;
   });
