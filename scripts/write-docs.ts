@@ -9,10 +9,13 @@ import { exitCodes, groups } from "../src/config/help.ts";
 import { type AnyOption, defaultText, envNameOf } from "../src/config/option-list.ts";
 import { USAGE } from "../src/config/options.ts";
 import { createMetrics, type MetricDescription } from "../src/master/metrics.ts";
+import { eggClusterPage } from "../test/conformance/egg-cluster/list/page.ts";
 
 export const CONFIGURATION_PAGE: string = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
 
 export const METRICS_PAGE: string = fileURLToPath(new URL("../docs/metrics.md", import.meta.url));
+
+export const EGG_CLUSTER_PAGE: string = fileURLToPath(new URL("../docs/egg-cluster.md", import.meta.url));
 
 /** docs/configuration.md, as Markdown. */
 export function configurationPage(): string {
@@ -164,4 +167,5 @@ function metricRow({ name, type, labels, help }: MetricDescription): readonly st
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(CONFIGURATION_PAGE, configurationPage());
   writeFileSync(METRICS_PAGE, metricsPage());
+  writeFileSync(EGG_CLUSTER_PAGE, eggClusterPage());
 }

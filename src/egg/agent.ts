@@ -1,7 +1,7 @@
 // The agent of an unmodified Egg application: Rollcall's entry in the place of egg-cluster's agent_worker.js. Ready when Egg's agent is.
 // Its one rule: an agent that cannot start ends, whatever listeners Egg has for errors.
 import { findLink, type Link } from "../runtime/link.ts";
-import { type EggApplication, loadFramework } from "./framework.ts";
+import { loadFramework, untilReady } from "./framework.ts";
 import { readEggOptions } from "./options.ts";
 
 export default async function startAgent(): Promise<void> {
@@ -27,16 +27,4 @@ async function runAgent(link: Link): Promise<void> {
   );
   link.onShutdown(() => closed);
   await untilReady(agent);
-}
-
-/** Rejects with the first error before it. */
-export function untilReady(agent: EggApplication): Promise<void> {
-  return new Promise((resolve, reject) => {
-    agent.once("error", reject);
-    agent.ready((error) => {
-      agent.removeListener("error", reject);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }

@@ -44,6 +44,18 @@ export async function loadFramework({ framework, baseDir }: EggOptions): Promise
   return { Application, Agent };
 }
 
+/** Rejects with the first error before it. */
+export function untilReady(agent: EggApplication): Promise<void> {
+  return new Promise((resolve, reject) => {
+    agent.once("error", reject);
+    agent.ready((error) => {
+      agent.removeListener("error", reject);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
 async function load(folder: string, asModule: boolean): Promise<Record<string, unknown>> {
   const require = createRequire(join(folder, "package.json"));
   const { name, exports } = readManifest(folder);

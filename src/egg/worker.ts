@@ -5,7 +5,7 @@ import http from "node:http";
 import https from "node:https";
 import { findLink, type Link } from "../runtime/link.ts";
 import { readHttpsFiles } from "../system/https-files.ts";
-import { type EggApplication, loadFramework } from "./framework.ts";
+import { type EggApplication, loadFramework, untilReady } from "./framework.ts";
 import { type EggOptions, readEggOptions, setWorkerIndex } from "./options.ts";
 
 const link = findLink();
@@ -22,11 +22,9 @@ async function runWorker(link: Link): Promise<void> {
   link.onShutdown(() => app.close());
   const late = (): void => link.fail(new Error("the Egg application did not get ready within config.workerStartTimeout"));
   app.once("startTimeout", late);
-  app.ready((error) => {
-    app.removeListener("startTimeout", late);
-    if (error) link.fail(error);
-    else serve(app, options, link);
-  });
+  await untilReady(app);
+  app.removeListener("startTimeout", late);
+  serve(app, options, link);
 }
 
 /** In egg-cluster's order: the server, the event "server", then its addresses. */

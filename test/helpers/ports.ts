@@ -41,3 +41,13 @@ function isFree(port: number, host: string): Promise<boolean> {
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
+
+/** The first of so many free ports in a row. */
+export async function freeRow(length: number): Promise<number> {
+  let row: number[] = [];
+  while (row.length < length) {
+    const port = await freePort();
+    row = row.length > 0 && port === (row.at(-1) as number) + 1 ? [...row, port] : [port];
+  }
+  return row[0] as number;
+}

@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { freePort } from "../helpers/ports.ts";
+import { freeRow } from "../helpers/ports.ts";
 import { FIXTURES, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
-
-/** The first of so many free ports in a row. */
-async function freeRow(length: number): Promise<number> {
-  let row: number[] = [];
-  while (row.length < length) {
-    const port = await freePort();
-    row = row.length > 0 && port === (row.at(-1) as number) + 1 ? [...row, port] : [port];
-  }
-  return row[0] as number;
-}
 
 test("--debug-port gives the agent and every slot an inspector, which a successor takes over", async (t) => {
   const base = await freeRow(3);
