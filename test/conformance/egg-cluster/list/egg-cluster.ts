@@ -24,7 +24,7 @@ export const EGG_CLUSTER: readonly Chapter[] = [
       same("should refork new agent_worker after app started", by.AGENT_RESTART),
       same(
         "should exit agent_worker when master die in accident",
-        at("conformance/exit-codes.test.ts", "the exit code of children 110: their master died"),
+        at("conformance/exit-codes/pid-1.test.ts", "the exit code of children 110: their master died"),
       ),
       ours(
         "should master exit when agent exit during app worker boot",
