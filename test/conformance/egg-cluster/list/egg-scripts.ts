@@ -14,7 +14,7 @@ export const EGG_SCRIPTS: readonly Chapter[] = [
     title: "egg-scripts: start.test.js",
     rows: [
       same("--require", by.PRELOADS),
-      ours("inject incorrect script", "Exit 4, or 3 without an agent, and the module is named.", by.PRELOAD_MISSING),
+      ours("inject incorrect script", "Exit 2 before anything is started, and the module is named.", by.PRELOAD_MISSING),
       ours("no sourcemap-support by config", "Nothing is injected; `--node-arg --enable-source-maps` asks Node for it.", FLAGS),
       same("full path start", by.CONFIG_LISTEN),
       ours("--trace-warnings", "`--node-arg --trace-warnings`; nothing is set unasked.", FLAGS),

@@ -106,7 +106,7 @@ export const PRELOADS: Holder = at(
   "--require and --import come before the app, in the agent and in workers, from the working folder",
 );
 export const PRELOADS_CLUSTER: Holder = at(CLUSTER, "modules of `require` come first, in the agent and in workers");
-export const PRELOAD_MISSING: Holder = at(STARTS, "with 4 when a module of --require cannot be found, and names it");
+export const PRELOAD_MISSING: Holder = at(STARTS, "with 2 when a module of --require cannot be found, and names it");
 export const PRESENCE: Holder = at(
   "integration/messenger.test.ts",
   "everybody hears who is there: at the start, and when the agent or a worker is replaced",
@@ -128,7 +128,7 @@ export const ROLL_CALL: Holder = at(
 );
 export const SERVER_EVENT: Holder = at(
   CLUSTER,
-  "the application is given the server before it listens, and no error listener is left after ready",
+  "the application is given the server before it listens, and none listens to its errors after ready but itself",
 );
 export const SIGNALS: Holder = at(
   "integration/signals.test.ts",
@@ -168,4 +168,7 @@ export const ENDS: Readonly<
 
 export const STOPS_CLUSTER: Holder = at(CLUSTER, "a stop closes agent and workers, ends with 0, and bears that the pid file is gone");
 export const AGENT_LOGS: Holder = at(CLUSTER, "what the agent logs in its own way goes through as it is");
-export const AGENT_DIES_IN_BOOT: Holder = at(CLUSTER, "an agent that dies while the workers boot is started again, and the start goes on");
+export const AGENT_DIES_IN_BOOT: Holder = at(
+  CLUSTER,
+  "an agent that dies while the workers boot ends the start with 4, and leaves no worker",
+);
