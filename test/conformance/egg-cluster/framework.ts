@@ -43,7 +43,7 @@ export function failToStart(t: TestContext, given: Given, flags: readonly string
 
 /** With no port but what the application's config says. */
 export function startOnConfig(t: TestContext, listen: object, env: Record<string, string> = {}): Promise<Service> {
-  const flags = ["--config", configFile(t, { appConfig: { listen } }), "--drain-idle", "100ms"];
+  const flags = ["--config", configFile(t, { leads: true, appConfig: { listen } }), "--drain-idle", "100ms"];
   return startService(t, { app: null, declared: false, workers: 1, flags, env });
 }
 

@@ -46,7 +46,7 @@ describe("a start ends", { concurrency: 3 }, () => {
 
   test("with 3 when the application takes longer than its own workerStartTimeout", async (t) => {
     const { code, told } = await failToStart(t, { appDoes: "is late" });
-    assert.equal(code, 3);
+    assert.equal(code, 3, told.join("\n"));
     assertOneLine(told, /^worker 0 failed to boot: .*did not get ready within config\.workerStartTimeout/);
   });
 
@@ -59,7 +59,7 @@ describe("a start ends", { concurrency: 3 }, () => {
   test("with 3 when there is no port anywhere, or one that is no number", async (t) => {
     for (const listen of [{}, { port: "seven" }]) {
       const { code, told } = await failToStart(t, { appConfig: { listen } });
-      assert.equal(code, 3);
+      assert.equal(code, 3, told.join("\n"));
       assertOneLine(told, /^worker 0 failed to boot: .*port should be number, but got (undefined\(undefined\)|seven\(string\))/);
     }
   });
