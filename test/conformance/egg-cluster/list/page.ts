@@ -16,7 +16,8 @@ export function eggClusterPage(): string {
 
 Every case of the tests of egg-cluster and of what it is made of, ${rows.length} in all, and how Rollcall has it: **same** (${count("same")}); **ours**, in its own way, with the
 reason (${count("ours")}); **not ours**, for what is gone or belongs to Egg (${count("not ours")}). The last column names the tests of this repository that hold it; a test holds
-this page to them. How to run an Egg application is in [egg](egg.md), how another program starts a service in [embedding](embedding.md).
+this page to them. How to run an Egg application is in [egg](egg.md), how another program starts a service in [embedding](embedding.md),
+and what can be sent to whom in [messenger](messenger.md).
 
 ${LIST.map(section).join("\n\n")}
 `;
