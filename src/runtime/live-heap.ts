@@ -12,7 +12,7 @@ export class LiveHeap {
   readonly #tell: () => void;
   #bytes = 0;
   #watching = false;
-  #toldAt = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
   /** @param tell called after a full collection, so that the master need not wait for the next heartbeat */
   constructor(tell: () => void) {

@@ -14,6 +14,7 @@ const AT_ONCE = 50;
 /** Probes and scrapes of this test come and go. */
 const SLACK_FDS = 4;
 const MIB = 1024 * 1024;
+const FLOOD_MIB = 512;
 
 async function start(t: TestContext): Promise<Service & { readonly fds: number }> {
   const service = await startService(t, { app: "http.mjs", workers: 2, flags: ["--drain-idle", "50ms"] });
@@ -162,10 +163,12 @@ test("does not wait for a client that asks and never reads, nor for a flood", as
   }
   const flood = openClient(t, service.control);
   const block = Buffer.alloc(MIB, "x");
-  for (let index = 0; index < 64 && !flood.socket.destroyed; index++) flood.socket.write(block);
+  for (let index = 0; index < FLOOD_MIB && !flood.socket.destroyed; index++) flood.socket.write(block);
   await flood.closed;
   assert.equal(await service.probe("ready"), 200);
-  assert.ok(residentBytes(service.pid) < before + 64 * MIB);
+  const grownBy = (residentBytes(service.pid) - before) / MIB;
+  // What was read and thrown away is garbage until it is collected; what was kept would be all of it.
+  assert.ok(grownBy < FLOOD_MIB / 2, `${grownBy} MiB`);
   await isUnharmed(t, service);
 });
 

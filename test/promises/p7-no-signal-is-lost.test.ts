@@ -32,12 +32,15 @@ async function endsWith(service: Service, code: number): Promise<void> {
   assert.ok(exit.afterMs < STOP_TIMEOUT_MS + SLACK_MS, `it took ${exit.afterMs} ms`);
 }
 
-test("the entry file's first statement installs the handlers, and what it loads loads nothing else", () => {
+test("the entry file's first statement installs the handlers, its second holds the channel to a parent, and what they load loads nothing else", () => {
   const code = (path: string): string =>
     readFileSync(new URL(`../../src/${path}`, import.meta.url), "utf8").replace(/^(#!|\/\/).*\n/gm, "");
-  assert.match(code("cli/rollcall.ts").trim(), /^import [^;]* from "\.\.\/system\/signals\.ts";/);
-  assert.doesNotMatch(code("cli/rollcall.ts").replace(/^.*$/m, ""), /^import /m, "everything else is loaded later, by import()");
-  assert.doesNotMatch(code("system/signals.ts"), /^import (?!type )/m);
+  const entry = /^import [^;]* from "\.\.\/system\/signals\.ts";\nimport "\.\.\/system\/parent-hold\.ts";\n(?<rest>[\s\S]*)$/.exec(
+    code("cli/rollcall.ts").trim(),
+  );
+  assert.ok(entry !== null, "these two, in this order");
+  assert.doesNotMatch(entry.groups?.rest ?? "", /^import /m, "everything else is loaded later, by import()");
+  for (const path of ["system/signals.ts", "system/parent-hold.ts"]) assert.doesNotMatch(code(path), /^import (?!type )/m);
 });
 
 describe("TERM", { concurrency: 2 }, () => {
