@@ -1,7 +1,9 @@
 // The post: takes letters from the children's post pipes and from the parent, stamps them with who they really come from, and hands them on.
-// Bodies are not looked into. What cannot be handed on is dropped and counted, never thrown; a child that reads nothing costs only itself. In the master.
+// Bodies are not looked into. What cannot be handed on is dropped and counted, never thrown; a child that reads nothing costs others a moment.
+// In the master.
 import type { Socket } from "node:net";
 import type { Line } from "../log.ts";
+import { Crowd } from "../messenger/crowd.ts";
 import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp, writeFrame } from "../messenger/frame.ts";
 import type { Handed } from "../messenger/handed.ts";
 import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
@@ -17,23 +19,15 @@ import type { Place } from "../process/launch.ts";
 import type { OpenPipe } from "../process/post-pipe.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import type { World } from "../system/world.ts";
+import { type DropReason, PostLosses } from "./post-losses.ts";
 
 /** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
 const OUTBOX_BYTES: number = 8 * 1024 * 1024;
 const POOL_BYTES: number = 24 * 1024 * 1024;
-/** Between two lines of the log about the same kind of loss. */
-const LOG_EVERY_MS = 60_000;
 /** What a letter costs beside its bytes, as bytes of a turn. */
 const LETTER_WEIGHT = 60;
 /** How long what a dead child has written is waited for. */
 const LAST_WORDS_MS = 1_000;
-
-/**
- * Why a letter was dropped: its receiver is not there, or has not read what it was sent before; it is longer than letters may be (the parent's: a child
- * hears of it at once); only the master says such a thing; its bytes are no letter.
- */
-export const DROP_REASONS = ["absent", "full", "too_long", "forged", "malformed"] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
 
 /** The program that spawned the master over an IPC channel. */
 export interface ParentEnd {
@@ -51,7 +45,7 @@ export interface PostCounts {
 }
 
 interface Parts {
-  readonly world: Pick<World, "now" | "random">;
+  readonly world: Pick<World, "random" | "startTimer">;
   order(order: Order): void;
   write(line: Line): void;
   readonly children: Pick<Children, "hand" | "giveUp">;
@@ -73,20 +67,21 @@ export class Post {
   readonly #pool: Pool = { bytes: 0, limitBytes: POOL_BYTES };
   readonly #turnstile: Turnstile = new Turnstile();
   readonly #sent: Map<`${Endpoint} ${Endpoint}`, number> = new Map();
-  readonly #dropped: Map<DropReason, number> = new Map();
-  readonly #logged: Map<DropReason, { at: number; count: number }> = new Map();
+  readonly #crowd: Crowd;
+  readonly #losses: PostLosses;
   #parent: ParentEnd | null = null;
   #state: State | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#crowd = new Crowd(parts.world, this.#turnstile);
+    this.#losses = new PostLosses(parts);
     for (const from of ENDPOINTS)
       for (const to of ENDPOINTS) if (from !== to || from === "agent" || from === "app") this.#sent.set(`${from} ${to}`, 0);
-    for (const reason of DROP_REASONS) this.#dropped.set(reason, 0);
   }
 
   get counts(): PostCounts {
-    return { sent: this.#sent, dropped: this.#dropped };
+    return { sent: this.#sent, dropped: this.#losses.counts };
   }
 
   connectParent(parent: ParentEnd): void {
@@ -96,7 +91,7 @@ export class Post {
   /** What the parent wrote, in egg's form; anything else is dropped. */
   fromParent(raw: unknown): void {
     const letter = readRawLetter(typeof raw === "string" ? { action: raw, data: raw } : raw);
-    if (letter === null) return this.#drop("malformed", "the parent");
+    if (letter === null) return this.#losses.count("malformed", "the parent");
     this.#write(() => {
       const frame = writeLetter(letter, "v8");
       this.#take(frame, "parent", null);
@@ -109,7 +104,8 @@ export class Post {
     const { role } = place;
     const who = nameOf(place);
     const socket = open((bytes) => this.#read(reader, seat, bytes));
-    const seat: PostSeat = { life, role, pid, who, socket, outbox: new Outbox(socket, OUTBOX_BYTES, this.#pool), isReady: false };
+    const outbox = new Outbox(socket, OUTBOX_BYTES, this.#pool, () => this.#crowd.took(outbox));
+    const seat: PostSeat = { life, role, pid, who, socket, outbox, isReady: false };
     this.#seats.set(life, seat);
     const from = role === "agent" ? "agent" : "app";
     const reader = new FrameReader((frame) => this.#take(frame, from, seat));
@@ -119,7 +115,7 @@ export class Post {
 
   #read(reader: FrameReader, { life, who, socket }: PostSeat, bytes: Buffer): void {
     if (!reader.push(bytes)) {
-      this.#drop("malformed", who);
+      this.#losses.count("malformed", who);
       socket.destroy();
       this.#parts.children.giveUp(life);
     }
@@ -133,6 +129,7 @@ export class Post {
     if (seat === undefined) return;
     this.#seats.delete(life);
     seat.outbox.discard();
+    this.#crowd.forget(seat.socket, seat.outbox);
     // A grandchild that has inherited the pipe would keep it open.
     const timer = setTimeout(() => seat.socket.destroy(), LAST_WORDS_MS);
     seat.socket.once("close", () => clearTimeout(timer));
@@ -146,7 +143,7 @@ export class Post {
     const who = seat?.who ?? "a child that is gone";
     if (seat === undefined || isMasterAction(envelope.action)) {
       handle.close();
-      return this.#drop(seat === undefined ? "absent" : "forged", who);
+      return this.#losses.count(seat === undefined ? "absent" : "forged", who);
     }
     const from = seat.role === "agent" ? "agent" : "app";
     stamp(frame, from, seat.pid);
@@ -163,11 +160,11 @@ export class Post {
       if (this.#parts.children.hand(receiver.life, { frame, what }, handle, () => done()))
         this.#count(from, receiver.role === "agent" ? "agent" : "app", 1);
       else {
-        this.#drop("full", who);
+        this.#losses.count("full", who);
         done();
       }
     }
-    if (receivers.length === 0) this.#drop("absent", who);
+    if (receivers.length === 0) this.#losses.count("absent", who);
     done();
   }
 
@@ -194,34 +191,37 @@ export class Post {
   #take(frame: Buffer, from: Endpoint, sender: PostSeat | null): void {
     const envelope = envelopeOf(frame);
     const who = sender?.who ?? from;
-    if (isMasterAction(envelope.action)) return this.#drop("forged", who);
+    if (isMasterAction(envelope.action)) return this.#losses.count("forged", who);
     stamp(frame, from, sender?.pid ?? 0);
     const directory = { masterPid: process.pid, children: this.#seats.values() };
     for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.world.random())) {
-      if (!this.#hand(frame, envelope, from, receivers, who) && envelope.kind === "question" && sender !== null) {
-        this.#refuse(sender, envelope, receivers.to);
-      }
+      const loss = this.#hand(frame, envelope, from, receivers, who);
+      if (sender === null) continue;
+      if (loss !== null && envelope.kind === "question") this.#refuse(sender, envelope, receivers.to, loss);
+      // Of one that is gone the last words are read at once.
+      if (this.#seats.has(sender.life)) for (const { outbox } of receivers.children) this.#crowd.wrote(sender.socket, outbox);
     }
   }
 
-  /** @returns whether anybody got it */
-  #hand(frame: Buffer, envelope: Envelope, from: Endpoint, { to, children }: Receivers<PostSeat>, who: string): boolean {
+  /** @returns why nobody got it; null when somebody did */
+  #hand(frame: Buffer, envelope: Envelope, from: Endpoint, { to, children }: Receivers<PostSeat>, who: string): DropReason | null {
     if (to === "master") {
       if (envelope.action === RELOAD_ACTION) this.#parts.order({ kind: "reload", agent: false });
       this.#count(from, to, 1);
-      return envelope.action === RELOAD_ACTION;
+      return envelope.action === RELOAD_ACTION ? null : "absent";
     }
-    if (to === "parent") return this.#handToParent(frame, from, who);
+    if (to === "parent") return this.#handToParent(frame, from, who) ? null : "absent";
     let handed = 0;
     for (const { outbox } of children) {
       if (outbox.push(frame)) handed++;
-      else this.#drop("full", who);
+      else this.#losses.count("full", who);
     }
     this.#turnstile.add(LETTER_WEIGHT + (frame.length + LETTER_WEIGHT) * handed);
     this.#count(from, to, handed);
     // Siblings are told by libraries that do not know whether there are any.
-    if (children.length === 0 && envelope.to !== "siblings") this.#drop("absent", who);
-    return handed > 0;
+    if (children.length === 0 && envelope.to !== "siblings") this.#losses.count("absent", who);
+    if (handed > 0) return null;
+    return children.length === 0 ? "absent" : "full";
   }
 
   #handToParent(frame: Buffer, from: Endpoint, who: string): boolean {
@@ -229,17 +229,19 @@ export class Post {
     try {
       isHanded = this.#parent?.deliver(readLetter(frame)) === true;
     } catch {
-      this.#drop("malformed", who);
+      this.#losses.count("malformed", who);
       return false;
     }
     if (isHanded) this.#count(from, "parent", 1);
-    else this.#drop("absent", who);
+    else this.#losses.count("absent", who);
     return isHanded;
   }
 
   /** Nobody will answer: the one who asked need not wait. */
-  #refuse(asker: PostSeat, { question, action }: Envelope, to: Endpoint): void {
-    const why = `no ${to === "app" ? "worker" : to} can be reached`;
+  #refuse(asker: PostSeat, { question, action }: Envelope, to: Endpoint, loss: DropReason): void {
+    const whom = to === "app" ? "worker" : to;
+    const why =
+      loss === "full" ? `the ${whom} does not read what it has been sent, and no more can wait for it` : `no ${whom} can be reached`;
     const frame = writeFrame({ to: "usual", kind: "refusal", receiver: 0, question, action }, ...writeBody(why, "v8"));
     stamp(frame, "master", 0);
     asker.outbox.push(frame);
@@ -251,8 +253,8 @@ export class Post {
       work();
     } catch (error) {
       // Too long, or not to be cloned.
-      if (error instanceof RangeError) this.#drop("too_long", "the parent");
-      else this.#drop("malformed", "the parent");
+      if (error instanceof RangeError) this.#losses.count("too_long", "the parent");
+      else this.#losses.count("malformed", "the parent");
     }
     for (const seat of this.#seats.values()) seat.outbox.flush();
   }
@@ -264,30 +266,9 @@ export class Post {
 
   /** Somebody wrote what is no message, on whichever channel. */
   junk(place: Place): void {
-    this.#drop("malformed", nameOf(place));
-  }
-
-  /** Counted always, told at most once a minute for each reason. */
-  #drop(reason: DropReason, who: string): void {
-    const count = (this.#dropped.get(reason) ?? 0) + 1;
-    this.#dropped.set(reason, count);
-    const now = this.#parts.world.now();
-    const logged = this.#logged.get(reason);
-    if (logged !== undefined && now - logged.at < LOG_EVERY_MS) return;
-    this.#logged.set(reason, { at: now, count });
-    const since = count - (logged?.count ?? 0);
-    const message = `dropped ${since === 1 ? "a message" : `${since} messages`}, the last one from ${who}: ${WHY[reason]}`;
-    this.#parts.write({ level: "warn", message, fields: { reason, from: who, dropped: count } });
+    this.#losses.count("malformed", nameOf(place));
   }
 }
-
-const WHY: Readonly<Record<DropReason, string>> = {
-  absent: "there is nobody who would get it",
-  full: "the receiver does not read what it has been sent",
-  too_long: "it is longer than 16 MiB",
-  forged: "only the master says such a thing",
-  malformed: "it is no message",
-};
 
 function nameOf({ role, slot }: Place): string {
   return role === "agent" ? "agent" : `worker ${slot}`;

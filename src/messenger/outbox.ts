@@ -4,6 +4,9 @@
 const PAGE_BYTES = 64 * 1024;
 /** How much one write takes along at most. */
 const WRITE_BYTES: number = 1024 * 1024;
+/** Of what the outbox, or all together, may hold: from here on it is time that who writes rests; and until here. */
+const CROWDED = 1 / 2;
+const EASED = 1 / 8;
 
 /** What an outbox needs of a stream. */
 export interface Sink {
@@ -41,6 +44,7 @@ export class Outbox {
   readonly #sink: Sink;
   readonly #limitBytes: number;
   readonly #pool: Pool;
+  readonly #onTaken: () => void;
   /** In order. */
   #waiting: Part[] = [];
   #page: Page | null = null;
@@ -51,10 +55,17 @@ export class Outbox {
   #isWriting = false;
   #isDiscarded = false;
 
-  constructor(sink: Sink, limitBytes: number, pool: Pool = { bytes: 0, limitBytes: Number.POSITIVE_INFINITY }) {
+  /** @param onTaken the receiver has taken what one write brought */
+  constructor(
+    sink: Sink,
+    limitBytes: number,
+    pool: Pool = { bytes: 0, limitBytes: Number.POSITIVE_INFINITY },
+    onTaken: () => void = ignore,
+  ) {
     this.#sink = sink;
     this.#limitBytes = limitBytes;
     this.#pool = pool;
+    this.#onTaken = onTaken;
   }
 
   /** Bytes that are not written yet. */
@@ -62,11 +73,27 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** Takes a copy of the frame; `flush` sends it. An empty outbox takes any frame. @returns false when it is full */
+  /** It will be full soon. */
+  get isCrowded(): boolean {
+    return this.#bytes > this.#limitBytes * CROWDED || this.#isInCrowd;
+  }
+
+  /** There is room again for much that comes at once. */
+  get isEased(): boolean {
+    return this.#bytes <= this.#limitBytes * EASED && !this.#isInCrowd;
+  }
+
+  /** All together are crowded, and what is here is more than what one read brings. */
+  get #isInCrowd(): boolean {
+    return this.#bytes > PAGE_BYTES && this.#pool.bytes > this.#pool.limitBytes * CROWDED;
+  }
+
+  /** Takes a copy of the frame; `flush` sends it. An empty outbox takes any frame, and where little waits only the pool counts. @returns false when it is full */
   push(frame: Buffer): boolean {
     const { length } = frame;
     if (this.#isDiscarded) return false;
-    if (this.#bytes > 0 && (this.#bytes + length > this.#limitBytes || this.#pool.bytes + length > this.#pool.limitBytes)) return false;
+    const isFull = this.#bytes > this.#limitBytes * EASED && this.#bytes + length > this.#limitBytes;
+    if (this.#bytes > 0 && (isFull || this.#pool.bytes + length > this.#pool.limitBytes)) return false;
     this.#bytes += length;
     this.#pool.bytes += length;
     if (length > PAGE_BYTES / 4) {
@@ -96,6 +123,7 @@ export class Outbox {
       this.#bytes -= size;
       this.#pool.bytes -= size;
       this.flush();
+      this.#onTaken();
     };
     this.#sink.cork();
     for (const [index, { bytes }] of batch.entries()) this.#sink.write(bytes, index === batch.length - 1 ? done : ignore);

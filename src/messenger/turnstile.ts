@@ -10,7 +10,10 @@ export interface Pausable {
 }
 
 export class Turnstile {
+  /** Until the next turn. */
   readonly #paused: Set<Pausable> = new Set();
+  /** Until they are released. */
+  readonly #held: Set<Pausable> = new Set();
   #bytes = 0;
   #isArmed = false;
 
@@ -32,7 +35,17 @@ export class Turnstile {
       this.#bytes = 0;
       const paused = [...this.#paused];
       this.#paused.clear();
-      for (const each of paused) each.resume();
+      for (const each of paused) if (!this.#held.has(each)) each.resume();
     });
+  }
+  /** The source rests until it is released. */
+  hold(source: Pausable): void {
+    if (this.#held.has(source)) return;
+    this.#held.add(source);
+    source.pause();
+  }
+
+  release(source: Pausable): void {
+    if (this.#held.delete(source) && !this.#paused.has(source)) source.resume();
   }
 }

@@ -1,6 +1,7 @@
 // The messenger as the app has it: letters by action, and questions with an answer. Runs in a child, and under plain `node` by itself.
 // Its one rule: a listener that throws costs that letter alone; the error is the process's, as from any other listener.
 import { EventEmitter } from "node:events";
+import { inspect } from "node:util";
 import {
   type Destination,
   type Endpoint,
@@ -50,6 +51,10 @@ interface Outgoing extends Envelope {
 }
 
 const ASK_TIMEOUT_MS = 5_000;
+/** What a timer can do. */
+const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
+/** Characters of what a failed handler said. */
+const MAX_REASON = 10_000;
 
 export class Messenger {
   readonly #parts: Parts;
@@ -115,16 +120,22 @@ export class Messenger {
   /**
    * Asks, and resolves with what the other side's `onAsk` handler gives.
    * @param options.timeout milliseconds; 5,000 unless given
+   * Whatever is wrong, it rejects and never throws.
    * @throws (rejects) an error with code `ERR_ASK_TIMEOUT`, or `ERR_ASK_REFUSED`: nobody is there, nobody handles the action, or the handler failed
+   * @throws (rejects) TypeError or RangeError for a target, a timeout or data that cannot be
    */
-  ask<Answer = unknown>(to: AskTarget, action: string, data?: unknown, options: { readonly timeout?: number } = {}): Promise<Answer> {
+  async ask<Answer = unknown>(to: AskTarget, action: string, data?: unknown, options: { readonly timeout?: number } = {}): Promise<Answer> {
     const { timeout = ASK_TIMEOUT_MS } = options;
-    const { id, answer } = this.#questions.open(`ask(${JSON.stringify(to)}, ${JSON.stringify(action)})`, timeout);
-    const destination = to === "agent" ? "agent" : to === "app" ? "any-app" : "usual";
-    const receiver = typeof to === "number" ? toPid(to) : 0;
-    const isSent = this.#write({ to: destination, kind: "question", action, data, receiver, question: id });
-    if (!isSent) this.#questions.refuse(id, "too much waits to be sent already");
-    return answer as Promise<Answer>;
+    const address = toAddress(to);
+    const { id, answer } = this.#questions.open(`ask(${JSON.stringify(to)}, ${JSON.stringify(action)})`, toTimeout(timeout));
+    try {
+      const isSent = this.#write({ ...address, kind: "question", action, data, question: id });
+      if (!isSent) this.#questions.refuse(id, "too much waits to be sent already");
+    } catch (error) {
+      this.#questions.withdraw(id);
+      throw error;
+    }
+    return (await answer) as Answer;
   }
 
   /**
@@ -229,7 +240,7 @@ export class Messenger {
       if (handler === undefined) throw new Error(`it has no onAsk handler for "${action}"`);
       reply("answer", await handler.call(this, readBody(frame), infoOf(frame)));
     } catch (error) {
-      reply("refusal", error instanceof Error ? error.message : String(error));
+      reply("refusal", reasonOf(error));
     }
   }
 
@@ -256,6 +267,29 @@ function keyOf(action: string): string {
 function toKey(action: string, listener: unknown): string {
   if (typeof listener !== "function") throw new TypeError(`messenger: expected a listener that is a function, got ${typeof listener}`);
   return keyOf(action);
+}
+
+/** What a handler threw may be anything, and of any length. */
+function reasonOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, MAX_REASON);
+  } catch {
+    return "the handler failed with what cannot be shown";
+  }
+}
+
+function toAddress(target: unknown): Pick<Envelope, "to" | "receiver"> {
+  if (target === "agent") return { to: "agent", receiver: 0 };
+  if (target === "app") return { to: "any-app", receiver: 0 };
+  if (typeof target === "number") return { to: "usual", receiver: toPid(target) };
+  throw new TypeError(`ask(to, action): expected "agent", "app" (any one ready worker) or the pid of a process, got ${inspect(target)}`);
+}
+
+function toTimeout(value: unknown): number {
+  const expected = `ask: expected a timeout of 0 to ${MAX_TIMEOUT_MS} ms, got ${inspect(value)}`;
+  if (typeof value !== "number") throw new TypeError(expected);
+  if (value >= 0 && value <= MAX_TIMEOUT_MS) return value;
+  throw new RangeError(expected);
 }
 
 function toPid(value: number | string): number {

@@ -35,6 +35,11 @@ export class Questions {
     question?.reject(fail("ERR_ASK_REFUSED", `${question.what}: ${why}`));
   }
 
+  /** It could not be put: nobody waits for its answer. */
+  withdraw(id: number): void {
+    this.#close(id);
+  }
+
   #close(id: number): Open | undefined {
     const question = this.#open.get(id);
     this.#open.delete(id);

@@ -31,6 +31,39 @@ test("one that nobody answers fails with why: refused at once, or when its time 
   });
 });
 
+/** What each question that cannot be put is refused with. */
+const IN_VAIN: Readonly<Record<string, RegExp>> = {
+  function: /^TypeError: messenger: expected data that can be cloned/,
+  long: /^RangeError: Rollcall: expected a message of at most 16777216 bytes/,
+  deep: /^(TypeError|RangeError): /,
+  action: /^TypeError: messenger: expected an action that is a string, got object$/,
+  none: /^TypeError: messenger: expected an action that is a string, got undefined$/,
+  target: /^TypeError: ask\(to, action\): expected "agent", "app" \(any one ready worker\) or the pid of a process, got 'agnet'$/,
+  big: /^TypeError: ask\(to, action\): expected .* got 1n$/,
+  circular: /^TypeError: ask\(to, action\): expected .* got <ref/,
+  pid: /^TypeError: messenger: expected a pid, got -1$/,
+  "timeout Infinity": /^RangeError: ask: expected a timeout of 0 to 2147483647 ms, got Infinity$/,
+  "timeout 2147483648": /^RangeError: ask: expected a timeout of 0 to 2147483647 ms, got 2147483648$/,
+  "timeout NaN": /^RangeError: ask: expected a timeout of 0 to 2147483647 ms, got NaN$/,
+  "timeout -1": /^RangeError: ask: expected a timeout of 0 to 2147483647 ms, got -1$/,
+  "timeout 10": /^TypeError: ask: expected a timeout of 0 to 2147483647 ms, got '10'$/,
+  "timeout null": /^TypeError: ask: expected a timeout of 0 to 2147483647 ms, got null$/,
+};
+
+function assertAllInVain(result: unknown): void {
+  const said = result as Readonly<Record<string, string>>;
+  assert.deepEqual(Object.keys(said).sort(), Object.keys(IN_VAIN).sort());
+  for (const [name, expected] of Object.entries(IN_VAIN)) assert.match(said[name] ?? "", expected, name);
+}
+
+test("one that cannot be put is a promise that rejects, and leaves nothing behind that could end the process", async (t) => {
+  const post = await startPost(t, { workers: 1 });
+  const worker = await post.pidOf("worker 0");
+  assertAllInVain((await post.tell("worker", "askInVain")).result);
+  assert.deepEqual(await post.tell("worker", "ask", worker, "who"), { result: "worker 0" });
+  assert.equal(await post.pidOf("worker 0"), worker);
+});
+
 test("a service without an agent refuses what is asked of it", async (t) => {
   const post = await startPost(t, { workers: 1, agent: undefined as never });
   const { message } = await post.tell("worker", "ask", "agent", "who");
@@ -67,4 +100,6 @@ test("under plain node a process hears what it sends to workers, and is told tha
     code: "ERR_ASK_REFUSED",
     message: 'ask("agent", "who"): there is nobody else: this process was started without rollcall',
   });
+  assertAllInVain(((await tell("askInVain")) as { readonly result: unknown }).result);
+  assert.equal(child.exitCode, null);
 });

@@ -122,7 +122,17 @@ test("letters of all sizes arrive in the order in which they were sent", async (
   assert.deepEqual(result, { next: 3_000, isInOrder: true });
 });
 
-test("a worker that does not read costs the other one nothing and the master little, and goes on when it reads again", async (t) => {
+test("whoever sends faster than others read, who may be busy for a while, waits for them: nothing is lost", async (t) => {
+  const post = await startPost(t);
+  assert.deepEqual(await post.tell("agent", "burst", 30_000, 1_024, 500), { result: 30_000 });
+  for (const who of ["worker 0", "worker 1"])
+    assert.deepEqual(await post.tell("agent", "ask", await post.pidOf(who), "bulk", null, { timeout: 60_000 }), {
+      result: { next: 30_000, isInOrder: true },
+    });
+  assert.equal(await post.metric('rollcall_messages_dropped_total{reason="full"}'), 0);
+});
+
+test("a worker that does not read costs the other one a moment and the master little, and goes on when it reads again", async (t) => {
   const post = await startPost(t, { flags: ["--heartbeat-timeout", "10m"] });
   const [reading, stopped] = [await post.pidOf("worker 0"), await post.pidOf("worker 1")];
   process.kill(stopped, "SIGSTOP");
@@ -132,6 +142,10 @@ test("a worker that does not read costs the other one nothing and the master lit
   assert.ok((await post.metric('rollcall_messages_dropped_total{reason="full"}')) > 1_000);
   assert.ok((await post.metric("process_resident_memory_bytes")) - before < 128 * 1024 * 1024);
   assert.ok(post.hasLogged(/^dropped a message, the last one from agent: the receiver does not read what it has been sent$/));
+  assert.deepEqual(await post.tell("agent", "ask", stopped, "who", "x".repeat(100_000)), {
+    code: "ERR_ASK_REFUSED",
+    message: `ask(${stopped}, "who"): the worker does not read what it has been sent, and no more can wait for it`,
+  });
   process.kill(stopped, "SIGCONT");
   await until("it is heard again", async () => {
     await post.tell("agent", "sendTo", stopped, "hello", "again");

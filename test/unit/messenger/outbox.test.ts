@@ -107,4 +107,36 @@ describe("an outbox", () => {
     sinks[1]?.drain();
     assert.equal(pool.bytes, 30);
   });
+
+  it("takes a frame of any length where little waits", () => {
+    const outbox = new Outbox(new SlowSink(), 80);
+    assert.ok(outbox.push(Buffer.alloc(10)));
+    assert.ok(outbox.push(Buffer.alloc(1_000)));
+    assert.equal(outbox.push(Buffer.alloc(1)), false);
+  });
+
+  it("says when it is crowded, and when there is room again", () => {
+    const sink = new SlowSink();
+    const states: string[] = [];
+    const outbox = new Outbox(sink, 800, undefined, () => states.push(`${outbox.isCrowded} ${outbox.isEased}`));
+    outbox.push(Buffer.alloc(400));
+    assert.deepEqual([outbox.isCrowded, outbox.isEased], [false, false]);
+    outbox.flush();
+    outbox.push(Buffer.alloc(101));
+    assert.equal(outbox.isCrowded, true);
+    sink.drain();
+    sink.drain();
+    assert.deepEqual(states, ["false false", "false true"]);
+  });
+
+  it("is crowded where all together are, if it has more than a page", () => {
+    const pool: Pool = { bytes: 0, limitBytes: 400_000 };
+    const [large, small, medium] = [1, 2, 3].map(() => new Outbox(new SlowSink(), 1_000_000, pool)) as [Outbox, Outbox, Outbox];
+    medium.push(Buffer.alloc(70_000));
+    assert.equal(medium.isCrowded, false);
+    large.push(Buffer.alloc(200_000));
+    small.push(Buffer.alloc(1_000));
+    assert.deepEqual([large.isCrowded, small.isCrowded, medium.isCrowded], [true, false, true]);
+    assert.deepEqual([large.isEased, small.isEased, medium.isEased], [false, true, false]);
+  });
 });

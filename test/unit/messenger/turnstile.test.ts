@@ -42,4 +42,29 @@ describe("a turnstile", () => {
     await nextTurn();
     assert.deepEqual(source.calls, ["pause", "resume"]);
   });
+
+  it("lets who is held rest until it is released, whatever turns go by", async () => {
+    const turnstile = new Turnstile();
+    const source = new Source();
+    turnstile.count(source, 1_000_000);
+    turnstile.hold(source);
+    turnstile.hold(source);
+    await nextTurn();
+    await nextTurn();
+    assert.deepEqual(source.calls, ["pause", "pause"]);
+    turnstile.release(source);
+    turnstile.release(source);
+    assert.deepEqual(source.calls, ["pause", "pause", "resume"]);
+  });
+
+  it("does not resume within a turn whose measure is full", async () => {
+    const turnstile = new Turnstile();
+    const source = new Source();
+    turnstile.hold(source);
+    turnstile.count(source, 1_000_000);
+    turnstile.release(source);
+    assert.ok(!source.calls.includes("resume"));
+    await nextTurn();
+    assert.equal(source.calls.at(-1), "resume");
+  });
 });
