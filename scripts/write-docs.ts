@@ -79,7 +79,9 @@ export default async () => ({
 
 \`cwd\` is applied first. The config file, the app, the agent, the pid file, the files of https, and an \`import\` or \`require\` that starts with
 \`./\`, \`../\` or \`/\` start from it; the name of a package is left to Node. A \`cwd\` inside the config file starts from the
-folder that the file was looked for in. App and agent are found as \`node <path>\` finds them: the extension may be left out,
+folder that the file was looked for in. \`--egg <folder>\` without \`--cwd\` makes that the children's working folder and moves
+no path that is given beside it; only the application's own config file is looked for there, and the paths in it start there.
+App and agent are found as \`node <path>\` finds them: the extension may be left out,
 and a folder stands for its \`main\` or its index.
 
 ## Values

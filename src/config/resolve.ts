@@ -39,7 +39,7 @@ export type ConfigResult =
  * Never throws for what a user did: every problem of every source is in `problems`, each with its source's name.
  */
 export async function resolveConfig(input: ConfigInput): Promise<ConfigResult> {
-  const { flags, asked, start, file, layers } = await readSources(input);
+  const { flags, asked, start, fileStart, startOf, file, layers } = await readSources(input);
   // Whether an option is missing or fits the others cannot be said without the file.
   const isComplete = start.ok && file.kind !== "failed";
   const merged = merge(layers, input);
@@ -48,23 +48,24 @@ export async function resolveConfig(input: ConfigInput): Promise<ConfigResult> {
   const sourceOf = (key: Key): string => sources.get(key)?.source ?? "default";
   if (isComplete) problems.push(...crossCheck(settings, sourceOf, bad));
 
-  const fromFile = file.kind === "found" ? file.layer.given.get("cwd") : undefined;
-  const folder = start.ok && asked("cwd") === undefined ? folderOf(bad.has("cwd") ? undefined : fromFile, start.path) : start;
+  const fromFile = file.kind === "found" && asked("cwd") === undefined && !bad.has("cwd") ? file.layer.given.get("cwd") : undefined;
+  const folder = start.ok && fromFile !== undefined ? folderOf(fromFile, fileStart) : start;
   if (!folder.ok) return { ok: false, problems: [...problems, folder.problem] };
 
   // One that was asked for before the file was read is the working folder itself, unless another is given.
   const isStart = start.ok && asked("egg") !== undefined && asked("cwd") === undefined;
   const eggFolder = isStart ? start.path : resolve(folder.path, settings.egg?.folder ?? ".");
-  const paths = resolvePaths(settings, { cwd: folder.path, eggFolder }, (key) => sources.get(key)?.label ?? key);
+  const pathStart = (key: Key): string => (fromFile === undefined ? startOf(key) : folder.path);
+  const paths = resolvePaths(settings, { startOf: pathStart, eggFolder }, (key) => sources.get(key)?.label ?? key);
   problems.push(...paths.problems);
   if (settings.app === null && settings.egg === null && isComplete && !bad.has("app")) problems.push(`app: none given; usage: ${USAGE}`);
   if (problems.length > 0) return { ok: false, problems };
 
   const provenance = OPTION_LIST.filter((option) => option.key !== "config").map((option) => ({
     option: option.name,
-    source: sourceOf(option.key),
+    source: option.key === "cwd" && isStart && fromFile === undefined ? (asked("egg")?.source ?? "default") : sourceOf(option.key),
   }));
-  const config = configOf(settings, paths, input.handed?.appArgs ?? flags.appArgs, folder.path);
+  const config = configOf(settings, paths, input.handed?.appArgs ?? flags.appArgs, { cwd: folder.path, startOf: pathStart });
   return { ok: true, config, provenance, file: file.kind === "found" ? file.path : null };
 }
 
@@ -78,19 +79,24 @@ export async function resolveProbesPort(input: ConfigInput): Promise<number> {
 
 /** The path that environment or config file give for the control socket, for a client: null for none, or "off". As `resolveProbesPort`. */
 export async function resolveControl(input: ConfigInput): Promise<string | null> {
-  const { layers, start } = await readSources(input);
-  return controlIn(merge(layers, input).settings, start.ok ? start.path : input.cwd);
+  const { layers, startOf } = await readSources(input);
+  return controlIn(merge(layers, input).settings, startOf);
 }
 
-function controlIn({ control }: Settings, cwd: string): string | null {
-  return control === null || control === "off" ? control : resolve(cwd, control);
+function controlIn({ control }: Settings, startOf: (key: Key) => string): string | null {
+  return control === null || control === "off" ? control : resolve(startOf("control"), control);
 }
 
 interface Sources {
   readonly flags: Flags;
   /** What flags or environment say: the options that decide where the file is. */
   readonly asked: (key: Key) => Given | undefined;
+  /** The working folder, unless the file names another: that of the application, where one of Egg is asked for. */
   readonly start: Resolved;
+  /** Where the file is looked for, and where the paths in it start. */
+  readonly fileStart: string;
+  /** Where the path of an option starts: the application's folder moves no path that was given outside of it. */
+  readonly startOf: (key: Key) => string;
   readonly file: ConfigFile;
   /** The strongest first. */
   readonly layers: readonly Layer[];
@@ -102,10 +108,13 @@ async function readSources(input: ConfigInput): Promise<Sources> {
   const handed = input.handed == null ? EMPTY_LAYER : layerOf(input.handed.options, "start()", true);
   const asked = (key: Key): Given | undefined => handed.given.get(key) ?? flags.given.get(key) ?? environment.given.get(key);
   const start = folderOf(asked("cwd") ?? startFolderOf(asked("egg")), input.cwd);
+  const base = start.ok && asked("cwd") !== undefined ? start.path : input.cwd;
+  const fileStart = start.ok && asked("config") === undefined ? start.path : base;
+  const startOf = (key: Key): string => (asked(key) === undefined ? fileStart : base);
   const deadlineMs = input.configDeadlineMs ?? 10_000;
-  const file: ConfigFile = start.ok ? await readConfigFile(start.path, asked("config"), input.env, deadlineMs) : { kind: "none" };
+  const file: ConfigFile = start.ok ? await readConfigFile(fileStart, asked("config"), input.env, deadlineMs) : { kind: "none" };
   const fileLayer = file.kind === "found" ? file.layer : EMPTY_LAYER;
-  return { flags, asked, start, file, layers: [handed, flags, environment, fileLayer, readPort(input.env)] };
+  return { flags, asked, start, fileStart, startOf, file, layers: [handed, flags, environment, fileLayer, readPort(input.env)] };
 }
 
 interface Merged {
@@ -167,21 +176,21 @@ interface Paths {
 }
 
 interface Folders {
-  readonly cwd: string;
+  readonly startOf: (key: Key) => string;
   readonly eggFolder: string;
 }
 
-function resolvePaths(settings: Settings, { cwd, eggFolder }: Folders, labelOf: (key: Key) => string): Paths {
+function resolvePaths(settings: Settings, { startOf, eggFolder }: Folders, labelOf: (key: Key) => string): Paths {
   const problems: string[] = [];
   const entry = (key: Key, path: string): string => {
-    const resolved = resolveEntry(path, cwd);
+    const resolved = resolveEntry(path, startOf(key));
     if (!resolved.ok) problems.push(`${labelOf(key)}: ${resolved.problem}`);
     return resolved.ok ? resolved.path : path;
   };
   const file = (key: HttpsKey): string | null => {
     const path = settings[key];
     if (path === null) return null;
-    const resolved = resolveFile(path, cwd);
+    const resolved = resolveFile(path, startOf(key));
     if (!resolved.ok) problems.push(`${labelOf(key)}: ${resolved.problem}`);
     return resolved.ok ? resolved.path : path;
   };
@@ -204,7 +213,12 @@ function isPath(specifier: string): boolean {
   return /^\.{1,2}\//.test(specifier) || isAbsolute(specifier);
 }
 
-function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], cwd: string): Config {
+interface Starts {
+  readonly cwd: string;
+  readonly startOf: (key: Key) => string;
+}
+
+function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], { cwd, startOf }: Starts): Config {
   const {
     "backoff.delayMs": delayMs,
     "backoff.factor": factor,
@@ -223,8 +237,8 @@ function configOf(settings: Settings, paths: Paths, appArgs: readonly string[], 
     egg: paths.egg,
     imports: paths.imports,
     requires: paths.requires,
-    pidFile: settings.pidFile === null ? null : resolve(cwd, settings.pidFile),
-    control: controlIn(settings, cwd),
+    pidFile: settings.pidFile === null ? null : resolve(startOf("pidFile"), settings.pidFile),
+    control: controlIn(settings, startOf),
     cwd,
     backoff: { delayMs, factor, limitMs, resetMs, jitter },
   };

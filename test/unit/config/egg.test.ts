@@ -44,6 +44,42 @@ test("takes the working folder, or the one that is named and works there", async
   assert.deepEqual(await resolve(t, { argv: ["--egg", "site", "--cwd", "."], files }), { ...site, cwd: ".", title: null });
 });
 
+test("moves no path that was given: only the children work in the application's folder, and paths in its own config file start there", async (t) => {
+  const files = {
+    ...{ "site/package.json": "{}", "site/node_modules/egg/package.json": "{}", "other/.keep": "" },
+    ...{ "key.pem": "", "cert.pem": "", "first.cjs": "", "site/rollcall.config.json": '{ "control": "run/c.sock" }' },
+    "own.json": '{ "pidFile": "own.pid" }',
+  };
+  const cwd = await scratch(t, files);
+  const find = async (argv: readonly string[], env: Record<string, string> = {}) => {
+    const result = await resolveConfig({ argv, env, cwd, isTerminal: false });
+    assert.ok(result.ok, JSON.stringify(result));
+    const { config, provenance } = result;
+    const paths = [config.cwd, config.pidFile, config.control, config.httpsKey, config.httpsCert, ...config.requires];
+    return {
+      paths: paths.map((each) => each?.replaceAll(cwd, ".") ?? null),
+      cwd: provenance.find(({ option }) => option === "cwd")?.source,
+    };
+  };
+  const given = ["--pid-file", "run/e.pid", "--https-key", "key.pem", "--https-cert", "cert.pem", "--require", "./first.cjs"];
+  assert.deepEqual(await find(["--egg", "site", ...given]), {
+    paths: ["./site", "./run/e.pid", "./site/run/c.sock", "./key.pem", "./cert.pem", "./first.cjs"],
+    cwd: "--egg",
+  });
+  assert.deepEqual(await find(["--egg", "site"], { ROLLCALL_CONTROL: "e.sock" }), {
+    paths: ["./site", null, "./e.sock", null, null],
+    cwd: "--egg",
+  });
+  assert.deepEqual(await find(["--egg", "site", "--config", "own.json"]), {
+    paths: ["./site", "./own.pid", null, null, null],
+    cwd: "--egg",
+  });
+  assert.deepEqual(await find(["--egg", "../site", "--cwd", "other", "--pid-file", "e.pid"]), {
+    paths: ["./other", "./other/e.pid", null, null, null],
+    cwd: "--cwd",
+  });
+});
+
 test("is named in a config file too, with more for Egg", async (t) => {
   const here = found(".", { framework: "./node_modules/egg" });
   const withPackage = (rollcall: object): Record<string, string> => ({ ...EGG, "package.json": JSON.stringify({ rollcall }) });
