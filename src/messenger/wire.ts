@@ -1,5 +1,6 @@
 // The messages between the master and the runtime in a child, and the check that lets only well-formed ones in.
 // Every message carries the brand; whatever else arrives on the channel is the app's own business and is ignored.
+import { LONGEST_NAME, LONGEST_REASON } from "../policy/ailments.ts";
 import type { Fault, Role, Sample } from "../policy/life.ts";
 
 /** Marks Rollcall's own messages; its number changes when their shape does. */
@@ -155,7 +156,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     case "health": {
       const { name, reason } = raw;
       if (typeof name !== "string" || !(reason === null || typeof reason === "string")) return null;
-      return { type: "health", name: name.slice(0, 64), reason: reason?.slice(0, 256) ?? null };
+      return { type: "health", name: name.slice(0, LONGEST_NAME), reason: reason?.slice(0, LONGEST_REASON) ?? null };
     }
     case "lodged": {
       const { queue, port, host } = raw;

@@ -1,9 +1,7 @@
 // What children say of what they depend on: a database that is away makes a ready process one that should get no traffic. Pure.
+import { MOST_AILMENTS } from "./ailments.ts";
 import { findLife } from "./select.ts";
 import { called, log, naming, putLife, type Turn } from "./turn.ts";
-
-/** More names than this from one process are passed over. */
-const MOST_AILMENTS = 32;
 
 /** Takes note of one named thing of one life: well (`reason` null), or not and why. */
 export function onHealth(turn: Turn, id: number, name: string, reason: string | null): void {

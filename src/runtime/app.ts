@@ -1,4 +1,5 @@
 // The public API for the app: `import { … } from "rollcall/app"`. Runs in the agent, in workers, and under plain `node`, where it is worker 0.
+import { LONGEST_NAME, LONGEST_REASON, MOST_AILMENTS } from "../policy/ailments.ts";
 import type { Role } from "../policy/life.ts";
 import type { ShutdownHook } from "./hooks.ts";
 import { findLink, putLink } from "./link.ts";
@@ -34,13 +35,16 @@ export function onShutdown(hook: ShutdownHook): () => void {
   return link.onShutdown(hook);
 }
 
-const said = new Map<string, string | null>();
+/** What is not well, by name, with the reason. */
+const said = new Map<string, string>();
+let hasSaidFull = false;
 
 /** Whether what this process depends on is well: a database, a queue, a disk. */
 export const health: {
   /**
    * `health.set("db", false, "connection refused")` takes this process out of readiness, until `health.set("db", true)`: with too few workers that are
    * well, or an agent that is not, /ready answers 500. Shown in `/status`. Liveness and the roll call take no notice. Under plain `node` nobody hears it.
+   * Of a name 200 characters are kept, of a reason 1,000, and 32 names that are not well at a time: of more one warning is printed.
    * @throws TypeError for a name that is no text, or an `ok` that is neither true nor false
    */
   set(name: string, ok: boolean, reason?: string): void;
@@ -50,13 +54,25 @@ export const health: {
       throw new TypeError(
         `health.set(name, ok, reason): expected a name and true or false, got ${JSON.stringify(name)} and ${JSON.stringify(ok)}`,
       );
-    const news = ok ? null : String(reason);
+    // Cut here already: the channel takes no message of any length.
+    const key = name.slice(0, LONGEST_NAME);
+    const news = ok ? null : String(reason).slice(0, LONGEST_REASON);
     // A check that runs every second says mostly the same.
-    if ((said.get(name) ?? null) === news) return;
-    said.set(name, news);
-    link.setHealth(name, news);
+    if ((said.get(key) ?? null) === news) return;
+    if (news === null) said.delete(key);
+    else if (said.has(key) || said.size < MOST_AILMENTS) said.set(key, news);
+    else return sayFull(key);
+    link.setHealth(key, news);
   },
 };
+
+function sayFull(name: string): void {
+  if (hasSaidFull) return;
+  hasSaidFull = true;
+  console.error(
+    `Rollcall: health.set(): ${MOST_AILMENTS} names are not well already; passed over: ${JSON.stringify(name)} and whatever follows`,
+  );
+}
 
 /** Sends to, and hears from, the agent, the workers, the master and its parent. Under plain `node` this process is the only worker, and hears itself. */
 export const messenger: Messenger = link.takeMessenger();

@@ -1,7 +1,7 @@
 // health.set() of rollcall/app: what a process depends on feeds readiness and /status.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -42,6 +42,39 @@ test("health.set() takes the service out of readiness while too few are well, an
   await until("the agent is well", async () => (await service.probe("ready")) === 200);
   service.signal("SIGTERM");
   assert.equal((await service.exited()).code, 0, service.output());
+});
+
+test("a reason or a name of any length costs no process its channel: they are cut", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "rc-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const service = await startService(t, { app: "health-steered.mjs", workers: 1, env: { STEER: folder } });
+  await service.untilReady();
+  const pids = await service.workerPids();
+  writeFileSync(join(folder, "huge"), "x".repeat(5 * 1024 * 1024));
+  // In one step, so that the app reads the whole of it.
+  renameSync(join(folder, "huge"), join(folder, "sick-0"));
+  await until("/status shows it", async () => (await service.status()).workers[0]?.processes[0]?.ailments.length === 1);
+  assert.deepEqual((await service.status()).workers[0]?.processes[0]?.ailments, [{ name: "db", reason: "x".repeat(1_000) }]);
+  rmSync(join(folder, "sick-0"));
+  await until("it is well again", async () => (await service.probe("ready")) === 200);
+  assert.deepEqual(await service.workerPids(), pids, "the same process as before");
+});
+
+test("of more than 32 names that are not well one warning is printed, and there is room again when one is well", async (t) => {
+  const service = await startService(t, { app: "health-many.mjs", workers: 1 });
+  const ailing = async (): Promise<readonly string[]> =>
+    (await service.status()).workers[0]?.processes[0]?.ailments.map(({ name }) => name) ?? [];
+  await until("/status shows as many as it may", async () => (await ailing()).length === 32);
+  await until("it listens", async () => (await service.workerPids()).length === 1);
+  assert.equal((await fetch(service.url("/"))).status, 200);
+  await until("the last one has the place of the first", async () => (await ailing()).at(-1) === "y".repeat(200));
+  assert.deepEqual(
+    (await ailing()).slice(0, -1),
+    Array.from({ length: 31 }, (_, index) => `thing ${index + 1}`),
+  );
+  const warnings = (): readonly string[] => service.output().match(/Rollcall: health\.set\(\): .*$/gm) ?? [];
+  await until("the warning is printed", () => warnings().length > 0);
+  assert.deepEqual(warnings(), ['Rollcall: health.set(): 32 names are not well already; passed over: "thing 32" and whatever follows']);
 });
 
 test("under plain node health.set() is heard by nobody, and refuses what is no answer", () => {
