@@ -51,7 +51,15 @@ export class Hooks {
   }
 }
 
-async function reportFailures(who: string, results: readonly unknown[]): Promise<void> {
-  for (const result of await Promise.allSettled(results))
-    if (result.status === "rejected") console.error(`Rollcall: ${who} failed:`, result.reason);
+/** Waits for all of them, and prints each failure when it happens: another one may hang. */
+export async function reportFailures(who: string, results: readonly unknown[]): Promise<void> {
+  await Promise.all(
+    results.map(async (result) => {
+      try {
+        await result;
+      } catch (error) {
+        console.error(`Rollcall: ${who} failed:`, error);
+      }
+    }),
+  );
 }

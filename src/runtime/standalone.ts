@@ -1,6 +1,6 @@
 // What `rollcall/app` does when nobody supervises the process: the same hooks, run by the process's own TERM and INT. Runs in the app's own process.
 import { constants } from "node:os";
-import type { ShutdownHook } from "./hooks.ts";
+import { reportFailures, type ShutdownHook } from "./hooks.ts";
 import type { Link } from "./link.ts";
 import { standaloneMessenger } from "./standalone-messenger.ts";
 
@@ -42,9 +42,10 @@ export function standaloneLink(): Link {
   async function shutDown(signal: "SIGTERM" | "SIGINT"): Promise<void> {
     controller.abort(new Error(`this process received ${signal}`));
     const others = process.listenerCount(signal) > 0;
-    for (const result of await Promise.allSettled([...hooks].map(async (hook) => hook()))) {
-      if (result.status === "rejected") console.error("Rollcall: a shutdown hook failed:", result.reason);
-    }
+    await reportFailures(
+      "a shutdown hook",
+      [...hooks].map(async (hook) => hook()),
+    );
     // Where the app listens for the signal as well, ending the process is the app's business.
     if (!others) process.exit(128 + constants.signals[signal]);
   }

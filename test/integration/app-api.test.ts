@@ -67,6 +67,20 @@ test("shutdownSignal aborts at the drain's begin; hooks run once after the last 
     assert.equal(service.output().split(`shutdown hook failed: Error: ${message}`).length - 1, 2, service.output());
 });
 
+test("a hook that fails is printed although another one hangs, under plain node too", async (t) => {
+  const flags = ["--drain-idle", "100ms", "--stop-timeout", "3s"];
+  const service = await startService(t, { app: "hooks-fail-and-hang.mjs", workers: 1, flags });
+  await service.untilReady();
+  service.signal("SIGTERM");
+  assert.equal((await service.exited()).code, 0, service.output());
+  assert.ok(service.hasLogged(/shutdown hooks or SIGTERM listeners had not ended/), service.output());
+  assert.match(service.output(), /a shutdown hook failed: Error: this hook fails/);
+  const plain = await startPlain(t, "hooks-fail-and-hang.mjs");
+  await until("it listens", () => plain.output().includes("listens"));
+  process.kill(plain.pid, "SIGTERM");
+  await until("the failure is printed", () => plain.output().includes("a shutdown hook failed: Error: this hook fails"));
+});
+
 test("ready() makes the service ready where ready-when is message: not before every worker has said so", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "rc-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
