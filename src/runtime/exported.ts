@@ -66,6 +66,25 @@ export function describeExported({ type }: Exported): string {
   }
 }
 
+/** In words what a module exports that cannot be served; null where it exports nothing, as an app that listens by itself. */
+export function describeUnusable(exports: unknown): string | null {
+  if (exports === null || exports === undefined) return null;
+  // The namespace of an ES module has no prototype; one that a compiler has made CommonJS of has a mark.
+  const isNamespace = typeof exports === "object" && (Object.getPrototypeOf(exports) === null || (exports as Parts).__esModule === true);
+  const names = isNamespace ? Object.keys(exports) : [];
+  const value = isNamespace ? (exports as Parts).default : exports;
+  if (value === undefined) {
+    const named = names.filter((name) => name !== "default" && name !== "module.exports");
+    return named.length === 0 ? null : `only names (${named.slice(0, 5).join(", ")}${named.length > 5 ? ", …" : ""}) and no default`;
+  }
+  if (value === null) return "null";
+  if (isClass(value)) return "a class";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const keys = Object.keys(value);
+  if (keys.length === 0 && !isNamespace) return null;
+  return keys.length === 0 ? "an empty object" : `an object with ${keys.slice(0, 5).join(", ")}${keys.length > 5 ? ", …" : ""}`;
+}
+
 function has(parts: Parts, name: string): boolean {
   return typeof parts[name] === "function";
 }

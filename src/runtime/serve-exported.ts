@@ -6,7 +6,7 @@ import type { ListenOptions } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { readHttpsFiles } from "../system/https-files.ts";
-import { classify, describeExported, type Exported, findExported } from "./exported.ts";
+import { classify, describeExported, describeUnusable, type Exported, findExported } from "./exported.ts";
 import { mainModule } from "./main-module.ts";
 
 /** How often is looked, and how long after, whether an app that is still busy when it has loaded listens by itself: turns of its own event loop, so that
@@ -16,7 +16,7 @@ const LOOK_MS = 10;
 /** What a process has open that waits for nothing: its channel, its pipes, its terminal. */
 const IDLE_RESOURCES: ReadonlySet<string> = new Set(["PipeWrap", "TTYWrap", "Immediate", "MessagePort", "CloseReq"]);
 
-export function serveExported({ serve, ports, readyWhen }: Assignment): void {
+export function serveExported({ slot, serve, ports, readyWhen }: Assignment): void {
   if (serve.when === "never") return;
   // A queue consumer exports what it likes.
   if (ports.length === 0 && (readyWhen === "loaded" || readyWhen === "message")) return;
@@ -30,8 +30,9 @@ export function serveExported({ serve, ports, readyWhen }: Assignment): void {
   mainModule()
     // A failure to load is Node's to tell.
     .catch(() => null)
-    .then(findExported)
-    .then(async (exported) => {
+    .then(async (exports) => {
+      const exported = findExported(exports);
+      if (exported === null) await sayUnusable(describeUnusable(exports));
       if (exported === null || (await isLeftToApp())) return sayHttpsUnused();
       isOurs = true;
       diagnostics.unsubscribe("tracing:net.server.listen:asyncStart", onListen);
@@ -41,6 +42,15 @@ export function serveExported({ serve, ports, readyWhen }: Assignment): void {
     })
     // An error of the app's start, as if the main module had thrown it.
     .catch((error: unknown) => queueMicrotask(() => rethrow(error)));
+
+  /** It may listen later, so it lives on; but whoever has mistyped the export need not wait for the boot's deadline to hear of it. */
+  async function sayUnusable(what: string | null): Promise<void> {
+    if (what === null || ports.length === 0 || slot > 0 || (await isLeftToApp())) return;
+    console.error(
+      `Rollcall: the app exports ${what} and does not listen on ${ports.join(", ")}: expected a listen() of its own, or as the default export a request ` +
+        "listener, { fetch }, an app of a framework, a server, or a function that returns one of these",
+    );
+  }
 
   /** Whoever set a certificate counts on it. */
   function sayHttpsUnused(): void {

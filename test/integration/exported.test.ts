@@ -7,6 +7,7 @@ import https from "node:https";
 import { dirname, join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
+import { scratch } from "../helpers/mistakes.ts";
 import { freePort } from "../helpers/ports.ts";
 import { FIXTURES, runRollcall, type Service, type ServiceOptions, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
@@ -71,6 +72,39 @@ describe("an app that exports a handler", { concurrency: 3 }, () => {
     const wrong = await startService(t, { app: "export-wrong.mjs", workers: 1 });
     assert.equal((await wrong.exited()).code, 3);
     assert.match(wrong.output(), /expected the app's default export to be a request listener.*the function returned number/);
+  });
+});
+
+describe("an export that cannot be served", { concurrency: 2 }, () => {
+  test("is told long before the boot's deadline, once, and the app lives on", async (t) => {
+    for (const [name, text, what] of [
+      ["number.mjs", "export default 42;", "a number"],
+      ["class.mjs", "export default class App {}", "a class"],
+      ["names.mjs", "export const app = 1, start = () => {};", "only names \\(app, start\\) and no default"],
+      ["object.cjs", "module.exports = { start() {} };", "an object with start"],
+    ] as const) {
+      const app = join(scratch(t), name);
+      writeFileSync(app, text);
+      const service = await startService(t, { app, workers: 2 });
+      const warning = new RegExp(`the app exports ${what} and does not listen on ${service.appPort}: expected a listen\\(\\)`, "g");
+      await until("it is told", () => warning.test(service.output()));
+      await until("both workers live", async () => (await service.status()).workers.flatMap(({ processes }) => processes).length === 2);
+      service.signal("SIGTERM");
+      await service.exited();
+      assert.equal(service.output().match(warning)?.length, 1, service.output());
+    }
+  });
+
+  test("is no news where the app listens by itself, at once or later", async (t) => {
+    for (const delay of [0, 300]) {
+      const app = join(scratch(t), "listens.mjs");
+      const listen = "http.createServer((_, response) => response.end('its own')).listen(Number(process.env.PORT))";
+      writeFileSync(app, `import http from "node:http"; export const name = "for tests"; setTimeout(() => ${listen}, ${delay});`);
+      const service = await start(t, { app });
+      assert.equal(await (await fetch(service.url("/"))).text(), "its own");
+      await stop(service);
+      assert.doesNotMatch(service.output(), /the app exports/);
+    }
   });
 });
 
