@@ -1,6 +1,7 @@
 // The pid file: one line with the master's pid, which belongs to one live process at a time. Used by the master and by `rollcall stop --pid-file`.
 // A number alone proves nothing: pids come again after a reboot, and in a container the master is always 1.
-import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { ClusterError } from "../errors.ts";
 import { readStat } from "./procfs.ts";
 
@@ -50,6 +51,8 @@ export function claimPidFile(path: string): () => void {
     if (found.state === "foreign") throw refusal(`${path} is there and holds no pid; expected a file of Rollcall's own, or none`);
     // Looked at once more: another master may have replaced it meanwhile.
     if (found.state === "stale" && statSync(path, { throwIfNoEntry: false })?.ino === found.inode) rmSync(path);
+    // One level, as for --log-file: more is rather a mistake in the path.
+    if (!existsSync(dirname(path))) mkdirSync(dirname(path));
     writeFileSync(path, `${process.pid}\n`, { flag: "wx" });
   } catch (error) {
     if ((error as ClusterError).reason !== undefined) throw error;

@@ -121,10 +121,10 @@ describe("what the machine does not grant ends with 2 and says so in the log:", 
     assertOneLine(told, /ROLLCALL_CPUS: expected a number of CPUs above 0.*got "abc"/);
   });
 
-  test("a pid file in a folder that does not exist", async (t) => {
-    const { code, told } = await run(t, ["--pid-file", "/nowhere/rollcall.pid", APP]);
+  test("a pid file in a folder whose own folder does not exist", async (t) => {
+    const { code, told } = await run(t, ["--pid-file", "/nowhere/run/rollcall.pid", APP]);
     assert.equal(code, 2);
-    assertOneLine(told, /pid-file: cannot write \/nowhere\/rollcall\.pid: .*expected a path/);
+    assertOneLine(told, /pid-file: cannot write \/nowhere\/run\/rollcall\.pid: .*expected a path/);
   });
 
   test("a host that is not ours", async (t) => {

@@ -22,10 +22,10 @@ interface Machine {
 }
 
 /** A folder of the test's own with a place for the control socket, and whatever was started there gone at the end. */
-async function machine(t: TestContext): Promise<Machine> {
+async function machine(t: TestContext, pidFileName = "run.pid"): Promise<Machine> {
   const folder = mkdtempSync(join(tmpdir(), "rc-"));
   const [port, probesPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
-  const [pidFile, logFile] = [join(folder, "run.pid"), join(folder, "logs/service.log")];
+  const [pidFile, logFile] = [join(folder, pidFileName), join(folder, "logs/service.log")];
   t.after(async () => {
     const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
     if (pid > 1 && isAlive(pid)) killTree(pid);
@@ -90,6 +90,18 @@ describe("a daemon", { concurrency: 3 }, () => {
     assert.equal(stopped.code, 0, stopped.stderr);
     assert.match(stopped.stdout, /ended with exit code 0/);
     await until("the master is gone", () => !isAlive(pid));
+  });
+
+  test("makes the folders of its pid file and its log, and is found by what was given", async (t) => {
+    const on = await machine(t, "run/app.pid");
+    const { folder: cwd, env } = on;
+    const flags = on.flags.map((each) => (each === on.pidFile ? "run/app.pid" : each));
+    const args = ["start", "--daemon", "--log-file", "logs/app.log", ...flags, `${FIXTURES}http.mjs`];
+    const started = await runRollcall(t, args, { env, cwd });
+    assert.equal(started.code, 0, started.stderr);
+    assert.ok(isAlive(Number(readFileSync(on.pidFile, "utf8"))) && existsSync(join(cwd, "logs/app.log")));
+    const stopped = await runRollcall(t, ["stop", "--pid-file", "run/app.pid"], { cwd });
+    assert.equal(stopped.code, 0, stopped.stderr);
   });
 
   test("that does not start says why, with the exit code of the service", async (t) => {
