@@ -10,7 +10,7 @@ import { type Service, type ServiceOptions, startService } from "../helpers/serv
 import { IN_A_TERMINAL, noTerminal } from "../helpers/terminal.ts";
 import { until } from "../helpers/until.ts";
 
-const SLACK_MS = 3_000;
+const SLACK_MS = 6_000;
 /** A fast stop, from the second signal on. */
 const FAST_STOP_MS = 2_000;
 

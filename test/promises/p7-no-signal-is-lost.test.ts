@@ -11,8 +11,8 @@ import { childrenOf, isAlive } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 
-const SLACK_MS = 3_000;
-const STOP_TIMEOUT_MS = 3_000;
+const SLACK_MS = 6_000;
+const STOP_TIMEOUT_MS = 5_000;
 
 /** Whether the process has a handler for HUP: Node has none, and the entry file's first statement installs that and the others. */
 function hasHandlers(pid: number): boolean {
