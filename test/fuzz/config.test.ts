@@ -75,11 +75,15 @@ function argv(chance: Chance): string[] {
   return [...words.flat(), ...(below(2) === 0 ? [APP] : []), ...(below(5) === 0 ? ["--", pick(WORDS)] : [])];
 }
 
+/** As the kernel hands it over: nothing in it has a zero. */
 function environment(chance: Chance): Record<string, string> {
   const { below, pick } = chance;
   const entries = Array.from({ length: below(6) }, () => {
     const known = envNameOf(pick(OPTION_LIST));
-    return [pick([known, known, known, `${known}X`, "ROLLCALL_CPUS", "PORT", "ROLLCALL_", "KUBERNETES_SERVICE_HOST"]), pick(WORDS)];
+    return [
+      pick([known, known, known, `${known}X`, "ROLLCALL_CPUS", "PORT", "ROLLCALL_", "KUBERNETES_SERVICE_HOST"]),
+      pick(WORDS).replaceAll("\u0000", ""),
+    ];
   });
   return Object.fromEntries(entries);
 }

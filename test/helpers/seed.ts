@@ -1,4 +1,4 @@
-// Chance that can be had again: the seed is printed, and ROLLCALL_SEED sets it.
+// Chance that can be had again: the seed is printed, and ROLLCALL_SEED sets it; so does TEST_SEED, for a whole suite whose services must not see it.
 import type { TestContext } from "node:test";
 
 export interface Chance {
@@ -14,7 +14,7 @@ export function startChance(t: TestContext): Chance {
 }
 
 export function chooseSeed(): number {
-  return Number(process.env.ROLLCALL_SEED ?? Date.now() % 1_000_000);
+  return Number(process.env.ROLLCALL_SEED ?? process.env.TEST_SEED ?? Date.now() % 1_000_000);
 }
 
 /** The same seed gives the same chances. */
