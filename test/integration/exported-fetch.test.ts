@@ -3,24 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
-import { describe, type TestContext, test } from "node:test";
-import { type Service, type ServiceOptions, startService } from "../helpers/service.ts";
+import { describe, test } from "node:test";
+import { startExported, stopWell } from "../helpers/exported.ts";
 import { until } from "../helpers/until.ts";
-
-async function start(t: TestContext, options: ServiceOptions): Promise<Service> {
-  const service = await startService(t, { workers: 1, ...options, flags: ["--drain-idle", "100ms", ...(options.flags ?? [])] });
-  await service.untilReady();
-  return service;
-}
-
-async function stop(service: Service): Promise<void> {
-  service.signal("SIGTERM");
-  assert.equal((await service.exited()).code, 0, service.output());
-}
 
 describe("an exported { fetch }", { concurrency: 3 }, () => {
   test("sees the request as it was sent, and its answer arrives as it was made", async (t) => {
-    const service = await start(t, { app: "export-fetch.mjs" });
+    const service = await startExported(t, { app: "export-fetch.mjs" });
     const response = await fetch(service.url("/facts?a=b%20c"), { method: "PUT", headers: { "x-own": "yes" }, body: "" });
     const facts = (await response.json()) as { method: string; href: string; headers: Record<string, string>; remote: string };
     assert.deepEqual([facts.method, facts.href, facts.headers["x-own"]], ["PUT", service.url("/facts?a=b%20c"), "yes"]);
@@ -41,11 +30,11 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
     assert.equal(await raw(service.appPort, "GET / HTTP/1.1\r\nHost: not a host\r\n\r\n"), "HTTP/1.1 400 Bad Request");
     assert.equal(await raw(service.appPort, "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 400 Bad Request");
     assert.equal((await service.workerPids()).length, 1);
-    await stop(service);
+    await stopWell(service);
   });
 
   test("streams a body in and out at the same time", async (t) => {
-    const service = await start(t, { app: "export-fetch.mjs" });
+    const service = await startExported(t, { app: "export-fetch.mjs" });
     const request = http.request(service.url("/echo"), { method: "POST" });
     request.write("first");
     const [response] = (await once(request, "response")) as [http.IncomingMessage];
@@ -58,21 +47,21 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
     request.end(large);
     await once(response, "end");
     assert.equal(size, large.length);
-    await stop(service);
+    await stopWell(service);
   });
 
   test("hears that its client has gone, and holds nothing for one that does not read", async (t) => {
-    const service = await start(t, { app: "export-fetch.mjs" });
+    const service = await startExported(t, { app: "export-fetch.mjs" });
     const request = http.get(service.url("/stream?ms=1"));
     const [response] = (await once(request, "response")) as [http.IncomingMessage];
     await once(response, "data");
     response.destroy();
     await until("the app has heard it", () => service.output().includes("aborted") && service.output().includes("cancelled after"));
-    await stop(service);
+    await stopWell(service);
   });
 
   test("may leave a body unread: the next request on the connection is answered", async (t) => {
-    const service = await start(t, { app: "export-fetch.mjs" });
+    const service = await startExported(t, { app: "export-fetch.mjs" });
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     t.after(() => agent.destroy());
     const post = async (path: string): Promise<string> => {
@@ -89,15 +78,15 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
       if (path === "/pid") assert.equal(answer, pid);
       else assert.match(answer, /^y+$/);
     }
-    await stop(service);
+    await stopWell(service);
   });
 
   test("that breaks in the midst of a body ends the connection, and the worker lives on", async (t) => {
-    const service = await start(t, { app: "export-fetch.mjs" });
+    const service = await startExported(t, { app: "export-fetch.mjs" });
     // Whether its head is out by then or not.
     await assert.rejects(fetch(service.url("/break")).then((response) => response.text()));
     assert.equal(await (await fetch(service.url("/pid"))).text(), String((await service.workerPids())[0]));
-    await stop(service);
+    await stopWell(service);
   });
 });
 

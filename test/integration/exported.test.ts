@@ -5,50 +5,44 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type http from "node:http";
 import https from "node:https";
 import { dirname, join } from "node:path";
-import { describe, type TestContext, test } from "node:test";
+import { describe, test } from "node:test";
 import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
+import { startExported, stopWell } from "../helpers/exported.ts";
 import { scratch } from "../helpers/mistakes.ts";
 import { freePort } from "../helpers/ports.ts";
-import { FIXTURES, runRollcall, type Service, type ServiceOptions, startService } from "../helpers/service.ts";
+import { FIXTURES, runRollcall, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
-
-async function start(t: TestContext, options: ServiceOptions): Promise<Service> {
-  const service = await startService(t, { workers: 1, ...options, flags: ["--drain-idle", "100ms", ...(options.flags ?? [])] });
-  await service.untilReady();
-  return service;
-}
-
-async function stop(service: Service): Promise<void> {
-  service.signal("SIGTERM");
-  assert.equal((await service.exited()).code, 0, service.output());
-}
 
 describe("an app that exports a handler", { concurrency: 3 }, () => {
   test("and listens by itself, at once or later, is left alone", async (t) => {
     for (const env of [{}, { DELAY: "400" }] as const) {
-      const service = await start(t, { app: "export-and-listens.mjs", env });
+      const service = await startExported(t, { app: "export-and-listens.mjs", env });
       const pids = await service.workerPids();
       assert.equal(await (await fetch(service.url("/"))).text(), "its own");
       await until("it would have been served", () => service.output().includes("long after"), DEADLINE_MS * 2);
       assert.equal(await (await fetch(service.url("/"))).text(), "its own");
       assert.deepEqual(await service.workerPids(), pids);
-      await stop(service);
+      await stopWell(service);
       assert.doesNotMatch(service.output(), /EADDRINUSE/);
     }
   });
 
   test("is served although it is never idle, and at once with --serve export", async (t) => {
-    const patient = await start(t, { app: "export-busy.mjs" });
+    const patient = await startExported(t, { app: "export-busy.mjs" });
     assert.equal(await (await fetch(patient.url("/"))).text(), "exported");
-    await stop(patient);
-    const told = await start(t, { app: "export-and-listens.mjs", env: { DELAY: "3600000" }, flags: ["--serve", "export"] });
+    await stopWell(patient);
+    const told = await startExported(t, { app: "export-and-listens.mjs", env: { DELAY: "3600000" }, flags: ["--serve", "export"] });
     assert.equal(await (await fetch(told.url("/"))).text(), "exported");
-    await stop(told);
+    await stopWell(told);
   });
 
   test("is served on each declared port, on the declared host, and holds them through a reload", async (t) => {
     const second = await freePort();
-    const service = await start(t, { app: "export-listener.mjs", workers: 2, flags: ["--port", String(second), "--host", "127.0.0.1"] });
+    const service = await startExported(t, {
+      app: "export-listener.mjs",
+      workers: 2,
+      flags: ["--port", String(second), "--host", "127.0.0.1"],
+    });
     const before = await service.workerPids();
     service.signal("SIGHUP");
     await until("the reload is done", () => service.hasLogged(/^reload done/));
@@ -62,7 +56,7 @@ describe("an app that exports a handler", { concurrency: 3 }, () => {
       (await service.status()).addresses,
       [service.appPort, second].map((port) => `http://127.0.0.1:${port}`),
     );
-    await stop(service);
+    await stopWell(service);
   });
 
   test("says what is wrong with it: no port, or nothing that can be served", async (t) => {
@@ -100,9 +94,9 @@ describe("an export that cannot be served", { concurrency: 2 }, () => {
       const app = join(scratch(t), "listens.mjs");
       const listen = "http.createServer((_, response) => response.end('its own')).listen(Number(process.env.PORT))";
       writeFileSync(app, `import http from "node:http"; export const name = "for tests"; setTimeout(() => ${listen}, ${delay});`);
-      const service = await start(t, { app });
+      const service = await startExported(t, { app });
       assert.equal(await (await fetch(service.url("/"))).text(), "its own");
-      await stop(service);
+      await stopWell(service);
       assert.doesNotMatch(service.output(), /the app exports/);
     }
   });
@@ -111,7 +105,7 @@ describe("an export that cannot be served", { concurrency: 2 }, () => {
 describe("https", { concurrency: 2, skip: HAS_OPENSSL ? false : "needs openssl" }, () => {
   test("serves an exported handler with the files that are there at each start of a worker", async (t) => {
     const { TLS_KEY: key, TLS_CERT: cert } = certificate(t) as { TLS_KEY: string; TLS_CERT: string };
-    const service = await start(t, { app: "export-fetch.mjs", flags: ["--https-key", key, "--https-cert", cert] });
+    const service = await startExported(t, { app: "export-fetch.mjs", flags: ["--https-key", key, "--https-cert", cert] });
     const seen = async (): Promise<string> => {
       const request = https.get(`https://localhost:${service.appPort}/facts`, { rejectUnauthorized: false, agent: false });
       const [response] = (await once(request, "response")) as [http.IncomingMessage];
@@ -129,7 +123,7 @@ describe("https", { concurrency: 2, skip: HAS_OPENSSL ? false : "needs openssl" 
     service.signal("SIGHUP");
     await until("the reload is done", () => service.hasLogged(/^reload done/));
     assert.notEqual(await seen(), first);
-    await stop(service);
+    await stopWell(service);
   });
 
   test("is refused before anything is forked when its files are missing, alone, or no pair", async (t) => {
@@ -156,7 +150,7 @@ describe("https", { concurrency: 2, skip: HAS_OPENSSL ? false : "needs openssl" 
 for (const listen of ["paired", "round-robin"]) {
   test(`--port 0 takes a free port, which all workers share, and tells it (${listen})`, async (t) => {
     for (const app of ["http.mjs", "export-listener.mjs"]) {
-      const service = await start(t, { app, declared: false, workers: 2, flags: ["--port", "0", "--listen", listen] });
+      const service = await startExported(t, { app, declared: false, workers: 2, flags: ["--port", "0", "--listen", listen] });
       const { addresses } = await service.status();
       assert.equal(addresses.length, 1);
       const { port } = new URL(addresses[0] as string);
@@ -172,7 +166,7 @@ for (const listen of ["paired", "round-robin"]) {
       });
       assert.deepEqual([...seen].sort(), [...workers].sort());
       assert.ok(service.hasLogged(new RegExp(`^ready in .*:${port}$`)));
-      await stop(service);
+      await stopWell(service);
     }
   });
 }
