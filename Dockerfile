@@ -22,7 +22,7 @@
 #   COPY . .
 #   USER 1000:1000
 #   EXPOSE 3000 9000 9464
-#   HEALTHCHECK --interval=15s --timeout=5s --start-period=15s CMD ["node_modules/.bin/rollcall", "health"]
+#   HEALTHCHECK --interval=15s --timeout=5s --start-period=15s CMD echo 1000 >/proc/self/oom_score_adj; exec node_modules/.bin/rollcall health
 #   ENTRYPOINT ["node", "node_modules/rollcall/dist/cli/rollcall.js"]
 #   CMD ["server.js"]
 #
@@ -68,8 +68,10 @@ USER 1000:1000
 # The service, the probes, the metrics.
 EXPOSE 3000 9000 9464
 STOPSIGNAL SIGTERM
-# Liveness, answered by the master over loopback: no curl, and no restart because a worker is busy.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 CMD ["rollcall", "health"]
+# Liveness, answered by the master over loopback: no curl, and no restart because a worker is busy. Where memory runs out while it starts,
+# the kernel is to take the check and not the master, so it says so before Node's first page.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
+  CMD { echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null; exec rollcall health
 # node by name and not the script's #! line: PID 1 is Node from its first instruction, with no env(1) before it.
 ENTRYPOINT ["node", "/opt/rollcall/dist/cli/rollcall.js"]
 CMD ["--agent", "/opt/rollcall/examples/hello/agent.ts", "/opt/rollcall/examples/hello/server.ts"]

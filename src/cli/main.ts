@@ -1,4 +1,5 @@
 // Which command? Everything that is no command's name is the app of `run`.
+import { offerForOom } from "../system/oom-score.ts";
 import { releaseSignals } from "../system/signals.ts";
 
 const COMMANDS = ["run", "start", "status", "reload", "scale", "restart", "drain", "undrain", "stop", "health", "config"] as const;
@@ -15,6 +16,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const asksVersion = own.includes("--version") || own.includes("-v") || first === "version";
   if (command === "run" && !asksHelp && !asksVersion) return (await import("./run.ts")).run(rest);
   releaseSignals();
+  // A daemon inherits what its starter has.
+  if (command !== "start") offerForOom();
   if (asksHelp) return (await import("./help.ts")).help(first === "help" ? argv[1] : first);
   if (asksVersion) return void console.log((await import("../package/version.ts")).readVersion());
   if (command === "health") return (await import("./health.ts")).health(rest);

@@ -1,4 +1,4 @@
-// Makes the kernel pick a child and not the master when memory runs out. Runs in the master, right after a fork.
+// Makes the kernel pick any process but the master when memory runs out. Runs in the master, right after a fork, and in the commands that ask it.
 // Its one rule: a best effort; without /proc, or with a read-only one, the kernel chooses by size alone.
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -13,5 +13,14 @@ export function preferForOom(pid: number, root = "/proc"): void {
     writeFileSync(file, String(Math.min(MOST, own + MORE)));
   } catch {
     // Gone already, hidden or read-only.
+  }
+}
+
+/** For a command in the service's container, which can be run again: with a worker killed and still going, the master would be the next largest. */
+export function offerForOom(root = "/proc"): void {
+  try {
+    writeFileSync(`${root}/self/oom_score_adj`, String(MOST));
+  } catch {
+    // Hidden or read-only.
   }
 }

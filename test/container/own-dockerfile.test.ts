@@ -15,7 +15,7 @@ RUN npm install --no-audit --no-fund ./rollcall-*.tgz express@5
 COPY server.js ./
 USER 1000:1000
 EXPOSE 3000 9000 9464
-HEALTHCHECK --interval=1s --timeout=5s --start-period=15s CMD ["node_modules/.bin/rollcall", "health"]
+HEALTHCHECK --interval=1s --timeout=5s --start-period=15s CMD echo 1000 >/proc/self/oom_score_adj; exec node_modules/.bin/rollcall health
 ENTRYPOINT ["node_modules/.bin/rollcall"]
 CMD ["--workers", "2", "server.js"]
 `;

@@ -1,9 +1,12 @@
 // The probes port from outside, whatever the app is doing, and `rollcall health` for Docker's HEALTHCHECK.
 import assert from "node:assert/strict";
-import { connect, type Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { steer } from "../fixtures/apps/roll-steering.ts";
 import { freePort } from "../helpers/ports.ts";
+import { childrenOf } from "../helpers/processes.ts";
 import { runRollcall, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
@@ -108,6 +111,21 @@ describe("probes", { concurrency: 2 }, () => {
     assert.match(nobody.stderr, new RegExp(`no answer .*port ${port}`));
     assert.equal(unknown.code, 1);
     assert.match(unknown.stderr, /expected live or ready; got "lively"/);
+  });
+
+  test("rollcall health is what the kernel takes first where memory runs out, and not the master that it asks", async (t) => {
+    let score = "";
+    const probes = createServer((_request, response) => {
+      const asking = childrenOf(process.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("health"));
+      score = readFileSync(`/proc/${asking}/oom_score_adj`, "utf8").trim();
+      response.end();
+    });
+    t.after(() => probes.close());
+    await new Promise<void>((listening) => probes.listen(0, "127.0.0.1", listening));
+    const { port } = probes.address() as AddressInfo;
+    const { code, stderr } = await runRollcall(t, ["health", "--probes-port", String(port)]);
+    assert.equal(code, 0, stderr);
+    assert.equal(score, "1000");
   });
 });
 
