@@ -1,9 +1,9 @@
 // The public API for the app: `import { … } from "rollcall/app"`. Runs in the agent, in workers, and under plain `node`, where it is worker 0.
 import { LONGEST_NAME, LONGEST_REASON, MOST_AILMENTS } from "../policy/ailments.ts";
 import type { Role } from "../policy/life.ts";
-import type { ShutdownHook } from "./hooks.ts";
+import type { ShutdownHook } from "./life/hooks.ts";
 import { findLink, putLink } from "./link.ts";
-import type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler } from "./messenger.ts";
+import type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler } from "./messages/messenger.ts";
 import { standaloneLink } from "./standalone.ts";
 
 export type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler, Role, ShutdownHook };

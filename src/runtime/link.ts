@@ -2,10 +2,10 @@
 // Runs in a child, and, as the stand-in for a plain `node app.js`, in the app's own process.
 import type { Assignment } from "../messenger/wire.ts";
 import type { Role } from "../policy/life.ts";
-import type { Channel } from "./channel.ts";
-import type { Hooks, ShutdownHook } from "./hooks.ts";
-import type { Messenger } from "./messenger.ts";
-import type { Readiness } from "./readiness.ts";
+import type { Channel } from "./border/channel.ts";
+import type { Hooks, ShutdownHook } from "./life/hooks.ts";
+import type { Readiness } from "./life/readiness.ts";
+import type { Messenger } from "./messages/messenger.ts";
 
 export interface Link {
   readonly role: Role;

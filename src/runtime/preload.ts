@@ -1,23 +1,23 @@
 // The first thing that a child runs, by --require, before the app: handlers first, ready last.
 // Runs in the agent and in every worker; does nothing in a process that the master did not start.
 import cluster from "node:cluster";
-import { readAssignment } from "./assignment.ts";
-import { Channel } from "./channel.ts";
-import { Drain } from "./drain.ts";
-import { catchFaults } from "./faults.ts";
-import { startHeartbeat } from "./heartbeat.ts";
-import { Hooks } from "./hooks.ts";
-import { freeInspectorPort } from "./inspection.ts";
-import { openInspector } from "./inspector.ts";
+import { readAssignment } from "./border/assignment.ts";
+import { Channel } from "./border/channel.ts";
+import { freeInspectorPort } from "./border/inspection.ts";
+import { openInspector } from "./border/inspector.ts";
+import { SignalGuard } from "./border/signal-guard.ts";
+import { Drain } from "./life/drain.ts";
+import { catchFaults } from "./life/faults.ts";
+import { startHeartbeat } from "./life/heartbeat.ts";
+import { Hooks } from "./life/hooks.ts";
+import { announceWhenReady } from "./life/readiness.ts";
 import { publishLink } from "./link.ts";
-import { HeldListening } from "./listen.ts";
-import { PostBox } from "./post-box.ts";
-import { takeRawMessages } from "./raw-messages.ts";
-import { announceWhenReady } from "./readiness.ts";
-import { serveExported } from "./serve-exported.ts";
-import { SignalGuard } from "./signal-guard.ts";
-import { StickyListening } from "./sticky-listening.ts";
-import { Traffic } from "./traffic.ts";
+import { HeldListening } from "./listening/listen.ts";
+import { StickyListening } from "./listening/sticky-listening.ts";
+import { PostBox } from "./messages/post-box.ts";
+import { takeRawMessages } from "./messages/raw-messages.ts";
+import { serveExported } from "./serving/serve-exported.ts";
+import { Traffic } from "./traffic/traffic.ts";
 
 const assignment = readAssignment();
 if (assignment !== null && process.send !== undefined) {

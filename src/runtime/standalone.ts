@@ -1,8 +1,8 @@
 // What `rollcall/app` does when nobody supervises the process: the same hooks, run by the process's own TERM and INT. Runs in the app's own process.
 import { constants } from "node:os";
-import { reportFailures, type ShutdownHook } from "./hooks.ts";
+import { reportFailures, type ShutdownHook } from "./life/hooks.ts";
 import type { Link } from "./link.ts";
-import { standaloneMessenger } from "./standalone-messenger.ts";
+import { standaloneMessenger } from "./messages/standalone-messenger.ts";
 
 /** A process started by plain `node`: worker 0 of generation 1, ready when it says so to nobody. */
 export function standaloneLink(): Link {

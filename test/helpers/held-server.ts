@@ -3,8 +3,8 @@ import { once } from "node:events";
 import net, { type Server, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../../src/messenger/wire.ts";
-import type { Channel } from "../../src/runtime/channel.ts";
-import { HeldListening } from "../../src/runtime/listen.ts";
+import type { Channel } from "../../src/runtime/border/channel.ts";
+import { HeldListening } from "../../src/runtime/listening/listen.ts";
 import { bindHandle, type TcpHandle } from "../../src/sockets/internals.ts";
 import { freePort } from "./ports.ts";
 

@@ -20,6 +20,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ["system/"],
   ["sockets/"],
   ["process/"],
+  ["runtime/border/"],
+  ["runtime/traffic/", "runtime/listening/", "runtime/serving/"],
+  ["runtime/life/"],
+  ["runtime/messages/"],
   ["runtime/"],
   ["master/"],
   ["embedding/"],
@@ -82,6 +86,11 @@ describe("the rules", () => {
     assert.deepEqual(check(wrongWays, { "runtime/x.ts": 'import {\n  a,\n} from "../process/a.ts";' }), [
       "runtime/x.ts: imports ../process/a.ts",
     ]);
+    assert.deepEqual(check(wrongWays, { "runtime/border/x.ts": 'import "../life/a.ts";\nimport "../app.ts";' }), [
+      "runtime/border/x.ts: imports ../life/a.ts",
+      "runtime/border/x.ts: imports ../app.ts",
+    ]);
+    assert.deepEqual(check(wrongWays, { "runtime/app.ts": 'import "./life/a.ts"; import "../system/a.ts";' }), []);
     assert.deepEqual(check(wrongWays, { "config/x.ts": 'export * from "../policy/a.ts";' }), ["config/x.ts: imports ../policy/a.ts"]);
     assert.deepEqual(check(wrongWays, { "master/x.ts": 'import "../errors.ts"; // import "../cli/a.ts"' }), []);
   });
@@ -221,6 +230,11 @@ function layer(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/") + 1) : file;
 }
 
+/** By the innermost folder that has a place in the list. */
 function rank(file: string): number {
-  return LAYERS.findIndex((names) => names.includes(layer(file)));
+  for (let end = file.length; end > 0; end = file.lastIndexOf("/", end - 2) + 1) {
+    const found = LAYERS.findIndex((names) => names.includes(file.slice(0, end)));
+    if (found !== -1) return found;
+  }
+  return -1;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
-import { closeListener } from "../../../src/runtime/listener.ts";
+import { closeListener } from "../../../src/runtime/traffic/listener.ts";
 import { lockPort } from "../../../src/sockets/lock.ts";
 import {
   becomeWorker,

@@ -1,11 +1,11 @@
 // The drain: stop accepting, last answers, idle allowance, WebSockets, hooks, end. Every wait has a deadline. Runs in a child.
-import type { Assignment } from "../messenger/wire.ts";
-import type { Channel } from "./channel.ts";
-import { isHeld, kindOf } from "./connection.ts";
+import type { Assignment } from "../../messenger/wire.ts";
+import type { Channel } from "../border/channel.ts";
+import { isHeld, kindOf } from "../traffic/connection.ts";
+import { Sweep } from "../traffic/sweep.ts";
+import type { Traffic } from "../traffic/traffic.ts";
+import { sayGoingAway } from "../traffic/web-socket.ts";
 import type { Hooks } from "./hooks.ts";
-import { Sweep } from "./sweep.ts";
-import type { Traffic } from "./traffic.ts";
-import { sayGoingAway } from "./web-socket.ts";
 
 /** The hooks keep at least this share of the budget: requests that last longer go on beside them. */
 const REQUESTS_SHARE = 0.8;

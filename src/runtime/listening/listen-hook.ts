@@ -3,9 +3,9 @@
 import diagnostics from "node:diagnostics_channel";
 import { addAbortListener } from "node:events";
 import type { Server } from "node:net";
-import { HandleGroup } from "../sockets/handle-group.ts";
-import { bindHandle, handIn, type TcpHandle } from "../sockets/internals.ts";
-import { lockPort } from "../sockets/lock.ts";
+import { HandleGroup } from "../../sockets/handle-group.ts";
+import { bindHandle, handIn, type TcpHandle } from "../../sockets/internals.ts";
+import { lockPort } from "../../sockets/lock.ts";
 import { type ListenOptions, type Target, targetOf } from "./listen-target.ts";
 
 /** Linux's EADDRINUSE, as libuv gives it. */

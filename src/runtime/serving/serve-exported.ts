@@ -4,8 +4,8 @@ import diagnostics from "node:diagnostics_channel";
 import type { RequestListener, Server } from "node:http";
 import type { ListenOptions } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
-import { readHttpsFiles } from "../system/https-files.ts";
+import type { Assignment, HttpsFiles } from "../../messenger/wire.ts";
+import { readHttpsFiles } from "../../system/https-files.ts";
 import { classify, describeExported, describeUnusable, type Exported, findExported } from "./exported.ts";
 import { mainModule } from "./main-module.ts";
 

@@ -2,12 +2,12 @@
 // would read it and throw it away, so it is not sent. Runs in a child.
 import type { SendHandle } from "node:child_process";
 import { Socket } from "node:net";
-import { writeFrame } from "../messenger/frame.ts";
-import { type RawLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
-import { isSealed } from "../messenger/wire.ts";
+import { writeFrame } from "../../messenger/frame.ts";
+import { type RawLetter, readRawLetter, writeBody, writeLetter } from "../../messenger/letter.ts";
+import { isSealed } from "../../messenger/wire.ts";
+import type { Readiness } from "../life/readiness.ts";
 import { isSendable, type Sendable } from "./handles.ts";
 import type { PostBox } from "./post-box.ts";
-import type { Readiness } from "./readiness.ts";
 
 /** What @socket.io/cluster-adapter marks its messages with; the primary is to hand them to all other workers. */
 const SOCKET_IO = "_sio_adapter";

@@ -1,11 +1,11 @@
 // The heartbeat: a timer of the child's own event loop, so that a blocked loop is silent. Carries lag, utilization, memory and traffic. Runs in a child.
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
-import type { Assignment } from "../messenger/wire.ts";
-import type { Sample } from "../policy/life.ts";
-import type { Channel } from "./channel.ts";
+import type { Assignment } from "../../messenger/wire.ts";
+import type { Sample } from "../../policy/life.ts";
+import type { Channel } from "../border/channel.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import { LiveHeap } from "./live-heap.ts";
-import type { Traffic } from "./traffic.ts";
 
 /** How often the lag is sampled; the sampler's own period is part of what it measures and is taken off again. */
 const LAG_RESOLUTION_MS = 20;

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { LiveHeap } from "../../../src/runtime/live-heap.ts";
-import { until } from "../../helpers/until.ts";
+import { LiveHeap } from "../../../../src/runtime/life/live-heap.ts";
+import { until } from "../../../helpers/until.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as (how?: { readonly type: "minor" | "major" }) => void;

@@ -1,6 +1,6 @@
 // Opens the inspector of a child on its own port. While a slot is being replaced the predecessor still has it: the successor waits for its turn.
 // Runs in a child.
-import { bindHandle } from "../sockets/internals.ts";
+import { bindHandle } from "../../sockets/internals.ts";
 
 const HOST = "127.0.0.1";
 const RETRY_MS = 500;

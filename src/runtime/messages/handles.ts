@@ -1,8 +1,8 @@
 // Sockets and servers that are sent with a letter. They travel as Node's bare handles: as a net.Socket one would be read from on its way through the master, and
 // what it read would be lost. Runs in a child.
 import { createServer, Server, Socket } from "node:net";
-import type { HandedKind } from "../messenger/handed.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
+import type { HandedKind } from "../../messenger/handed.ts";
+import type { TcpHandle } from "../../sockets/internals.ts";
 
 /** A connection, which changes hands, or a server, which both sides listen on afterwards. */
 export type Sendable = Socket | Server;

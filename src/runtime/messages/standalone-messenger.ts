@@ -1,7 +1,7 @@
 // The messenger of a process that nobody supervises: it is the only worker, and hears what it sends to workers. Runs in the app's own process.
-import { type Endpoint, envelopeOf, stamp, writeFrame } from "../messenger/frame.ts";
-import { isMasterAction, writeBody } from "../messenger/letter.ts";
-import { route } from "../messenger/router.ts";
+import { type Endpoint, envelopeOf, stamp, writeFrame } from "../../messenger/frame.ts";
+import { isMasterAction, writeBody } from "../../messenger/letter.ts";
+import { route } from "../../messenger/router.ts";
 import { Messenger } from "./messenger.ts";
 
 const NO_MASTER = -1;

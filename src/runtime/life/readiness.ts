@@ -1,12 +1,12 @@
 // When this child is ready: it listens, it has loaded, it says so, or its health path answers. Said once, after everything else is installed.
 // Runs in a child.
 import type { AddressInfo, Server } from "node:net";
-import type { Assignment } from "../messenger/wire.ts";
-import type { Channel } from "./channel.ts";
-import { isSecure } from "./connection.ts";
-import { defaultFunction, mainModule } from "./main-module.ts";
+import type { Assignment } from "../../messenger/wire.ts";
+import type { Channel } from "../border/channel.ts";
+import { defaultFunction, mainModule } from "../serving/main-module.ts";
+import { isSecure } from "../traffic/connection.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import { probeServer } from "./self-probe.ts";
-import type { Traffic } from "./traffic.ts";
 
 /** Between two tries of a health path. */
 const PROBE_EVERY_MS = 250;

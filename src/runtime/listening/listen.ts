@@ -2,10 +2,10 @@
 // binds and lodges with the master. All queues of a port accept on the app's one server. A path, a descriptor, port 0, a host by name and
 // `exclusive` keep Node's semantics. Runs in a worker.
 import type { Server } from "node:net";
-import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../messenger/wire.ts";
-import { HandleGroup } from "../sockets/handle-group.ts";
-import { openHandle, type TcpHandle } from "../sockets/internals.ts";
-import type { Channel } from "./channel.ts";
+import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../../messenger/wire.ts";
+import { HandleGroup } from "../../sockets/handle-group.ts";
+import { openHandle, type TcpHandle } from "../../sockets/internals.ts";
+import type { Channel } from "../border/channel.ts";
 import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, nameOf, overlaps, type Target } from "./listen-target.ts";
 

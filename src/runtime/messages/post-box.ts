@@ -1,11 +1,11 @@
 // The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
 import { Socket } from "node:net";
-import { envelopeOf, FrameReader } from "../messenger/frame.ts";
-import { readBody, readLetter } from "../messenger/letter.ts";
-import { Outbox } from "../messenger/outbox.ts";
-import type { Assignment } from "../messenger/wire.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
-import type { Channel } from "./channel.ts";
+import { envelopeOf, FrameReader } from "../../messenger/frame.ts";
+import { readBody, readLetter } from "../../messenger/letter.ts";
+import { Outbox } from "../../messenger/outbox.ts";
+import type { Assignment } from "../../messenger/wire.ts";
+import type { TcpHandle } from "../../sockets/internals.ts";
+import type { Channel } from "../border/channel.ts";
 import { makeSendable, type Sendable, takeHandle } from "./handles.ts";
 import { Messenger } from "./messenger.ts";
 

@@ -1,13 +1,13 @@
 // Uncaught exceptions: before ready they end the boot; after it a worker drains and exits 1, and an agent lives on or exits, as it was told.
 // Where the app has a listener of its own, the app decides. Runs in a child.
 import { inspect } from "node:util";
-import type { Assignment } from "../messenger/wire.ts";
-import type { Fault } from "../policy/life.ts";
-import type { Channel } from "./channel.ts";
+import type { Assignment } from "../../messenger/wire.ts";
+import type { Fault } from "../../policy/life.ts";
+import type { Channel } from "../border/channel.ts";
+import { failThrower } from "../traffic/thrower.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import type { Drain } from "./drain.ts";
 import type { Readiness } from "./readiness.ts";
-import { failThrower } from "./thrower.ts";
-import type { Traffic } from "./traffic.ts";
 
 interface Parts {
   readonly assignment: Assignment;

@@ -12,9 +12,9 @@ import {
   type Kind,
   senderOf,
   writeFrame,
-} from "../messenger/frame.ts";
-import { readBody, writeBody } from "../messenger/letter.ts";
-import type { Role } from "../policy/life.ts";
+} from "../../messenger/frame.ts";
+import { readBody, writeBody } from "../../messenger/letter.ts";
+import type { Role } from "../../policy/life.ts";
 import { EarlyLetters } from "./early-letters.ts";
 import { closeSendable, type Sendable } from "./handles.ts";
 import { Questions } from "./questions.ts";

@@ -1,5 +1,5 @@
 // The shutdown hooks of the app: its TERM listeners and onShutdown(). They run once, when the last request is done. Runs in a child.
-import type { SignalGuard } from "./signal-guard.ts";
+import type { SignalGuard } from "../border/signal-guard.ts";
 
 export type ShutdownHook = () => unknown;
 

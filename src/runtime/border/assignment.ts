@@ -1,5 +1,5 @@
 // What this child is: role, slot, generation and rules, handed down in one environment variable. Runs in a child.
-import type { Assignment } from "../messenger/wire.ts";
+import type { Assignment } from "../../messenger/wire.ts";
 
 /** Its own file: in the package this one is part of it. */
 const PRELOAD: string = import.meta.filename.replace(/assignment\.ts$/, "preload.ts");

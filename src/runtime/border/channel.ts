@@ -1,7 +1,7 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
-import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
-import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../messenger/wire.ts";
-import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../sockets/internals.ts";
+import { type Handed, openHanded, sealHanded } from "../../messenger/handed.ts";
+import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../../messenger/wire.ts";
+import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 const LOOK_MS = 5;

@@ -1,11 +1,11 @@
 // Listening where the master accepts: the app's listen() gets a handle that is none, and the connections that the master hands over come out of it as if it
 // had accepted them. A port that nobody declared is bound here and lodged with the master. Runs in a worker.
 import type { Server, Socket } from "node:net";
-import type { Assignment, HandOverOrder } from "../messenger/wire.ts";
-import { sharedNow } from "../sockets/clock.ts";
-import { HandleGroup } from "../sockets/handle-group.ts";
-import { bindHandle, type ConnectionHandle } from "../sockets/internals.ts";
-import type { Channel } from "./channel.ts";
+import type { Assignment, HandOverOrder } from "../../messenger/wire.ts";
+import { sharedNow } from "../../sockets/clock.ts";
+import { HandleGroup } from "../../sockets/handle-group.ts";
+import { bindHandle, type ConnectionHandle } from "../../sockets/internals.ts";
+import type { Channel } from "../border/channel.ts";
 import { bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, overlaps, type Target } from "./listen-target.ts";
 
