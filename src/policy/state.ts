@@ -88,7 +88,7 @@ export interface State {
   /** The newest generation that a worker was ready in; 0 before the first one. */
   readonly servedGeneration: number;
   readonly workersTarget: number;
-  /** How many queues there are, numbered from 0 and never given up before the stop. A port has at most one socket for each. */
+  /** How many queues there are, numbered from 0 and never given up before the stop. A declared port has at most one socket for each. */
   readonly queues: number;
   readonly agent: Slot | null;
   readonly workers: readonly Slot[];

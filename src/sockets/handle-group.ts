@@ -1,13 +1,19 @@
 // All queues of a port in the place of a server's one handle: Node's listen() opens them through it, close(), ref() and unref() reach each of
 // them, and queues may come and go while it listens. Runs in a worker, and in the self-test.
-import { attachHandle, type ConnectionHandle, giveConnection, looksLikeTcp, type TcpHandle } from "./internals.ts";
+import { attachHandle, type ConnectionHandle, giveConnection, isSameSocket, looksLikeTcp, type TcpHandle } from "./internals.ts";
 
 /** Node's own default backlog. */
 const BACKLOG = 511;
 
+/** A queue has more than one socket where two lives of a slot have bound one in the same moment. */
+interface Socket {
+  readonly queue: number;
+  readonly handle: TcpHandle;
+  readonly isBusy: boolean;
+}
+
 export class HandleGroup {
-  readonly #handles: Map<number, TcpHandle> = new Map();
-  readonly #busy: Set<number> = new Set();
+  #sockets: readonly Socket[] = [];
   readonly #listened: (errno: number) => void;
   readonly #closed: () => void;
   readonly #refusal: number;
@@ -40,25 +46,30 @@ export class HandleGroup {
     return this.#name;
   }
 
-  /** Its handles, by queue. */
-  get queues(): ReadonlyMap<number, TcpHandle> {
-    return this.#handles;
+  get sockets(): readonly Socket[] {
+    return this.#sockets;
+  }
+
+  /** Whether it has a socket of that queue. */
+  has(queue: number): boolean {
+    return this.#sockets.some((socket) => socket.queue === queue);
   }
 
   /**
-   * One queue more. Whatever cannot be taken is closed.
+   * One socket more. Whatever cannot be taken is closed.
    * @param isBusy others accept from it already: a server that is only opened to see whether the port is free must not take their connections, so
    * accepting begins a turn of the event loop after listen()
    */
   add(queue: number, handle: TcpHandle, isBusy = false): void {
-    if (this.#state === "closed" || this.#handles.has(queue)) return handle.close();
-    if (isBusy) this.#busy.add(queue);
-    if (this.#handles.size === 0) {
+    const isKnown = this.#sockets.some((socket) => socket.queue === queue && isSameSocket(socket.handle, handle));
+    if (this.#state === "closed" || isKnown) return handle.close();
+    if (this.#sockets.length === 0) {
       this.#name = {};
       handle.getsockname(this.#name);
     }
-    this.#handles.set(queue, handle);
-    if (this.#state === "open" && this.#attach(handle) !== 0) this.remove(queue);
+    const socket = { queue, handle, isBusy };
+    this.#sockets = [...this.#sockets, socket];
+    if (this.#state === "open") this.#attachOrDrop(socket);
   }
 
   /** A connection that somebody else has accepted for it. */
@@ -67,18 +78,20 @@ export class HandleGroup {
   }
 
   remove(queue: number): void {
-    this.#handles.get(queue)?.close();
-    this.#handles.delete(queue);
+    this.#drop((socket) => socket.queue === queue);
   }
 
   /** net.Server calls it, once the server is this group's owner. */
   listen(backlog: number): number {
     this.#backlog ??= backlog;
     let errno = this.#refusal;
-    for (const [queue, handle] of this.#handles) if (errno === 0 && !this.#busy.has(queue)) errno = this.#attach(handle);
+    for (const { handle, isBusy } of this.#sockets) if (errno === 0 && !isBusy) errno = this.#attach(handle);
     if (errno === 0) {
       this.#state = "open";
-      for (const queue of this.#busy) setImmediate(() => this.#attachLate(queue));
+      const late = this.#sockets.filter(({ isBusy }) => isBusy);
+      setImmediate(() => {
+        for (const socket of late) if (this.#sockets.includes(socket)) this.#attachOrDrop(socket);
+      });
     }
     this.#listened(errno);
     return errno;
@@ -88,8 +101,7 @@ export class HandleGroup {
   close(callback?: () => void): void {
     const wasOpen = this.#state === "open";
     this.#state = "closed";
-    for (const handle of this.#handles.values()) handle.close();
-    this.#handles.clear();
+    this.#drop(() => true);
     if (wasOpen) this.#closed();
     if (callback !== undefined) setImmediate(callback);
   }
@@ -100,32 +112,35 @@ export class HandleGroup {
   }
 
   get fd(): number {
-    const [first] = this.#handles.values();
-    return first?.fd ?? -1;
+    return this.#sockets[0]?.handle.fd ?? -1;
   }
 
   getAsyncId(): number {
-    const [first] = this.#handles.values();
-    return first?.getAsyncId() ?? 0;
+    return this.#sockets[0]?.handle.getAsyncId() ?? 0;
   }
 
   ref(): void {
     this.#isRef = true;
-    for (const handle of this.#handles.values()) handle.ref();
+    for (const { handle } of this.#sockets) handle.ref();
   }
 
   unref(): void {
     this.#isRef = false;
-    for (const handle of this.#handles.values()) handle.unref();
+    for (const { handle } of this.#sockets) handle.unref();
   }
 
   hasRef(): boolean {
-    return [...this.#handles.values()].some((handle) => handle.hasRef());
+    return this.#sockets.some(({ handle }) => handle.hasRef());
   }
 
-  #attachLate(queue: number): void {
-    const handle = this.#handles.get(queue);
-    if (handle !== undefined && this.#attach(handle) !== 0) this.remove(queue);
+  #attachOrDrop(socket: Socket): void {
+    if (this.#attach(socket.handle) !== 0) this.#drop((each) => each === socket);
+  }
+
+  #drop(isDropped: (socket: Socket) => boolean): void {
+    const dropped = this.#sockets.filter(isDropped);
+    this.#sockets = this.#sockets.filter((socket) => !dropped.includes(socket));
+    for (const { handle } of dropped) handle.close();
   }
 
   #attach(handle: TcpHandle): number {

@@ -1,6 +1,6 @@
 // The sockets that the master holds for life: for each declared port one bound socket per queue. It never listens or accepts on them; the
 // workers that inherit or adopt them do. What waits in a queue survives every worker. Runs in the master.
-import { bindHandle, type TcpHandle } from "./internals.ts";
+import { bindHandle, isSameSocket, type TcpHandle } from "./internals.ts";
 
 export interface HeldSocket {
   readonly queue: number;
@@ -49,10 +49,15 @@ export class HeldSockets {
     this.#sockets.push({ queue: 0, port, host, handle });
   }
 
-  /** Holds a socket that a worker bound and lodged. @returns false when that queue of the port is held already */
+  /**
+   * Holds a socket that a worker bound and lodged, also beside another one of that queue: two lives of a slot may bind theirs in the same moment, and
+   * whichever was closed would take the connections with it that wait there.
+   * @returns false when that very socket is held already
+   */
   lodge(socket: HeldSocket): boolean {
-    const isHeld = this.#sockets.some((each) => each.queue === socket.queue && each.port === socket.port && each.host === socket.host);
-    if (isHeld) return false;
+    const { queue, port, host, handle } = socket;
+    const beside = this.#sockets.filter((each) => each.queue === queue && each.port === port && each.host === host);
+    if (beside.some((each) => isSameSocket(each.handle, handle))) return false;
     this.#sockets.push(socket);
     this.#busy.add(socket);
     return true;

@@ -1,6 +1,7 @@
 // The one file that leans on Node's internals for listening: a socket bound without listening, a handle made of an inherited descriptor, and a
 // group of handles in the place of a server's one. Used by the master (bind, self-test) and by workers. Proven at start by the self-test.
 import type { ChildProcess } from "node:child_process";
+import { fstatSync } from "node:fs";
 import net from "node:net";
 
 /** A listening or bound TCP handle of Node's own. */
@@ -41,6 +42,12 @@ export function bindHandle(host: string | null, port: number, how: "shared" | "a
   if (host !== null) return bindTo(host, port, net.isIPv4(host) ? 4 : 6, flags);
   const dual = bindTo("::", port, 6, flags);
   return typeof dual === "number" && dual !== -98 ? bindTo("0.0.0.0", port, 4, flags) : dual;
+}
+
+/** Whether two handles are of one socket, whatever their descriptors: one that has crossed a channel comes back by another. */
+export function isSameSocket(one: TcpHandle, other: TcpHandle): boolean {
+  if (one.fd < 0 || other.fd < 0) return false;
+  return one.fd === other.fd || fstatSync(one.fd).ino === fstatSync(other.fd).ino;
 }
 
 /** libuv keeps EADDRINUSE back until somebody asks. */

@@ -95,14 +95,21 @@ export class HeldListening {
     // The answer to an earlier opening: what it brought went with that one, and the rest is still to come.
     if (asked > 0) return;
     const listening = this.#listening.get(key);
-    if (listening?.group.isOpen !== true || !this.#isShort(port, [...listening.group.queues.keys()])) return;
+    if (
+      listening?.group.isOpen !== true ||
+      !this.#isShort(
+        port,
+        listening.group.sockets.map(({ queue }) => queue),
+      )
+    )
+      return;
     const own = bindOwn(port, host, this.#assignment.service);
     if (own !== "taken" && own !== null) {
       const { slot } = this.#assignment;
       listening.group.add(slot, own.handle);
-      this.#lodge({ type: "lodged", queue: slot, port, host }, own, listening.group.queues.has(slot));
+      this.#lodge({ type: "lodged", queue: slot, port, host }, own, listening.group.has(slot));
     }
-    if (listening.group.queues.size === 0) failListen(listening.server, port, host);
+    if (listening.group.sockets.length === 0) failListen(listening.server, port, host);
   }
 
   /** The master has let go of a port because nobody listened. A server that does by now keeps what it has, and the master has it again. */
@@ -110,7 +117,7 @@ export class HeldListening {
     this.#drop((waiting) => waiting.port === port && waiting.host === host);
     const listening = this.#listening.get(keyOf(port, host));
     if (listening?.group.isOpen !== true) return;
-    for (const [queue, handle] of listening.group.queues) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
+    for (const { queue, handle } of listening.group.sockets) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
   }
 
   #onListen(server: Server, target: Target): HandleGroup | null {

@@ -17,7 +17,7 @@ interface Ground {
   /** Orders to workers, as "life type". */
   readonly told: readonly string[];
   readonly lodgings: Lodgings;
-  lodge(life: number, queue: number): void;
+  lodge(life: number, queue: number, handle?: TcpHandle): void;
   say(life: number, type: "opened" | "shut" | "reopened"): void;
   /** Fires every timer that is armed now, and says how many these were. */
   elapse(): number;
@@ -49,7 +49,8 @@ async function lay(t: TestContext, declared: readonly number[] = []): Promise<Gr
     port,
     told,
     lodgings,
-    lodge: (life, queue) => lodgings.onPort(life, { type: "lodged", queue, port, host: null }, bindHandle(null, port) as TcpHandle),
+    lodge: (life, queue, handle = bindHandle(null, port) as TcpHandle) =>
+      lodgings.onPort(life, { type: "lodged", queue, port, host: null }, handle),
     say: (life, type) => lodgings.onPort(life, { type, port, host: null }, undefined),
     elapse() {
       const due = [...timers];
@@ -66,9 +67,11 @@ test("a lodged queue goes to who else has it, and is held", onLinux, async (t) =
   lodge(first, 0);
   lodge(second, 1);
   assert.deepEqual(told, [`${second} adopt`, `${first} adopt`]);
-  lodge(second, 1);
+  lodge(second, 1, sockets.of([1])[0]?.handle);
   assert.equal(told.length, 2, "held already");
-  assert.equal(sockets.of([0, 1]).length, 2);
+  lodge(second, 1);
+  assert.deepEqual(told.slice(2), [`${first} adopt`], "what an overlapping life of the slot has bound");
+  assert.equal(sockets.of([0, 1]).length, 3);
 });
 
 test("a port that every worker has left is given up after a while, and whoever has a copy is told", onLinux, async (t) => {

@@ -97,6 +97,15 @@ describe("the snapshot", () => {
     assert.equal(look(story).workers[0]?.cpuSeconds, 6);
   });
 
+  it("says the same sum in whatever order lives end: a counter that is less by a last bit would be taken for a reset", () => {
+    const story = new Story().boot();
+    story.feed({ type: "beat", life: story.worker(0), sample: { ...SAMPLE, cpuSeconds: 0.1 } });
+    story.exit(story.worker(0), "SIGKILL");
+    story.pass(2_000).ready();
+    story.feed({ type: "beat", life: story.worker(0), sample: { ...SAMPLE, cpuSeconds: 0.2 } });
+    assert.equal(look(story).workers[0]?.cpuSeconds, 0.3);
+  });
+
   it("tells ages, and nothing that a process has not said yet", () => {
     const story = new Story().start().pass(2_500);
     const [life] = look(story).agent?.processes ?? [];

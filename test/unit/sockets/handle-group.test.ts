@@ -30,6 +30,23 @@ test("is not accepted from by a server that closes as soon as it listens", { ski
   assert.notEqual(typeof handle.onconnection, "function");
 });
 
+test("keeps another socket of the same queue, and closes a second handle of one that it has", { skip }, (t) => {
+  const group = new HandleGroup();
+  t.after(() => group.close());
+  const bind = (): TcpHandle => bindHandle("127.0.0.1", 0) as TcpHandle;
+  const [first, second] = [bind(), bind()];
+  group.add(0, first);
+  group.add(0, second);
+  assert.deepEqual(
+    group.sockets.map(({ handle }) => handle),
+    [first, second],
+  );
+  group.add(0, first);
+  assert.equal(group.sockets.length, 2);
+  group.remove(0);
+  assert.deepEqual([group.has(0), group.sockets.length], [false, 0]);
+});
+
 test("is accepted from by one that stays", { skip }, async (t) => {
   const { server } = open(t);
   const { port } = server.address() as AddressInfo;
