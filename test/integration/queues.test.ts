@@ -1,10 +1,11 @@
 // Every queue has somebody who accepts from it, as slots come and go: seen in the kernel, by which process has which socket.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { steer } from "../fixtures/apps/roll-steering.ts";
 import { listenersOf, socketsOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
-import type { Service } from "../helpers/service.ts";
+import { type Service, startService } from "../helpers/service.ts";
 import { startListening, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
@@ -64,6 +65,34 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
     }
     await untilHeldBy(service, ["1", "1"]);
     await untilHeldBy(service, ["0", "1"]);
+  });
+
+  test("the sockets that two lives of a slot bind in the same moment are both kept: nothing that waits in one is lost with its life", async (t) => {
+    const steering = steer(t);
+    const flags = ["--listen", "shared", "--drain-idle", "200ms", "--stop-timeout", "9s"];
+    const service = await startService(t, { app: "roll-steered.mjs", workers: 1, declared: false, env: steering.env, flags });
+    await service.untilReady();
+    steering.on("stick", 1);
+    const untilLives = (expected: string): Promise<unknown> =>
+      until(`the lives of slot 1 are ${expected}`, async () => {
+        const { processes = [] } = (await service.status()).workers[1] ?? {};
+        return processes.map(({ state }) => state).join() === expected;
+      });
+    service.signal("SIGTTIN");
+    await untilLives("starting");
+    service.signal("SIGTTOU");
+    await untilLives("draining");
+    service.signal("SIGTTIN");
+    await untilLives("draining,starting");
+    steering.off("stick", 1);
+    await untilWhole(service, 1, 2);
+    const held = socketsOf(service.pid);
+    const sockets = listenersOf(service.appPort);
+    assert.equal(sockets.length, 3);
+    assert.deepEqual(
+      sockets.filter(({ inode }) => !held.has(inode)),
+      [],
+    );
   });
 
   for (const declared of [true, false]) {
