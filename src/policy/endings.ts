@@ -18,7 +18,7 @@ export function describeEnd(life: Life, event: Departure, outcome: Outcome): str
     case "crash":
       // The master is there to see it, so it is the child that let go.
       if (event.code === 110) return `${how}: it lost its channel to the master (process.disconnect() in the app does that)`;
-      return `${how}${isHeapFull(life.sample, event) ? `: ${describeHeap(life.sample)}` : ""}`;
+      return event.signal === "SIGABRT" ? `${how}: ${describeAbort(life.sample)}` : how;
     case "killed":
       return how;
     case "unresponsive":
@@ -28,11 +28,11 @@ export function describeEnd(life: Life, event: Departure, outcome: Outcome): str
   }
 }
 
-function isHeapFull(sample: Sample | null, { signal }: Departure): sample is Sample {
-  return sample !== null && signal === "SIGABRT" && sample.heapUsedBytes >= FULL_SHARE * sample.heapLimitBytes;
-}
-
-function describeHeap({ heapUsedBytes, heapLimitBytes }: Sample): string {
+/** A heap that fills within the time of one heartbeat was not seen full. */
+function describeAbort(sample: Sample | null): string {
+  if (sample === null || sample.heapUsedBytes < FULL_SHARE * sample.heapLimitBytes)
+    return "V8 or Node aborts a process whose heap is full or that fails a check of theirs, and so does abort(); stderr says which it was";
+  const { heapUsedBytes, heapLimitBytes } = sample;
   const mib = (bytes: number): number => Math.round(bytes / MIB);
   const held = `it held ${mib(heapUsedBytes)} of ${mib(heapLimitBytes)} MiB when it last spoke`;
   return `V8 aborts a process whose heap is full, and ${held}; if stderr says so too, raise the memory limit or --max-old-space-size`;

@@ -11,6 +11,8 @@ function wordsOf(end: (story: Story, life: number) => void, story = new Story({ 
   return `${line?.fields.outcome}: ${line?.message}`;
 }
 
+const UNKNOWN_ABORT = /^crash: worker 0 was ended by SIGABRT: V8 or Node aborts .* stderr says which it was$/;
+
 describe("the end of a worker", () => {
   it("by the kernel names the memory and the remedy", () => {
     assert.match(
@@ -19,17 +21,17 @@ describe("the end of a worker", () => {
     );
   });
 
-  it("by abort() with a full heap names the heap, and with an empty one the signal alone", () => {
+  it("by abort() with a full heap names the heap, and else what it may have been", () => {
     const abort = (share: number) =>
       wordsOf((story, life) => {
         story.beat(life, { heapLimitBytes: 100 * 2 ** 20, heapUsedBytes: share * 100 * 2 ** 20 });
         story.exit(life, "SIGABRT");
       });
     assert.match(abort(0.6), /^crash: worker 0 was ended by SIGABRT: V8 aborts a process whose heap is full, and it held 60 of 100 MiB/);
-    assert.equal(abort(0.4), "crash: worker 0 was ended by SIGABRT");
-    assert.equal(
+    assert.match(abort(0.4), UNKNOWN_ABORT);
+    assert.match(
       wordsOf((story, life) => story.exit(life, "SIGABRT")),
-      "crash: worker 0 was ended by SIGABRT",
+      UNKNOWN_ABORT,
     );
   });
 
