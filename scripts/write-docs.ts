@@ -8,7 +8,7 @@ import { CONFIG_FILES } from "../src/config/file.ts";
 import { exitCodes, groups } from "../src/config/help.ts";
 import { type AnyOption, defaultText, envNameOf } from "../src/config/option-list.ts";
 import { USAGE } from "../src/config/options.ts";
-import { createMetrics, type MetricDescription } from "../src/master/metrics.ts";
+import { createMetrics, type MetricDescription } from "../src/master/metrics/metrics.ts";
 import { eggClusterPage } from "../test/conformance/egg-cluster/list/page.ts";
 
 export const CONFIGURATION_PAGE: string = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
@@ -128,7 +128,7 @@ export function metricsPage(): string {
   const all = createMetrics({ version: "0", hasAgent: true, ...sources }).describe();
   const own = all.filter((metric) => metric.name.startsWith("rollcall_"));
   const master = all.filter((metric) => !metric.name.startsWith("rollcall_"));
-  return `<!-- Generated from src/master/metrics.ts by \`node scripts/write-docs.ts\`. Do not edit by hand. -->
+  return `<!-- Generated from src/master/metrics/metrics.ts by \`node scripts/write-docs.ts\`. Do not edit by hand. -->
 
 # Metrics
 

@@ -9,7 +9,7 @@ import { isLive, isReady } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Control } from "./control.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Metrics, MetricsSource } from "./metrics.ts";
+import type { Metrics, MetricsSource } from "./metrics/metrics.ts";
 import { portConflict } from "./preflight.ts";
 import type { Probes } from "./probes.ts";
 
@@ -59,7 +59,7 @@ export class Desk {
     const probes = await openProbes(config.probesPort).catch(explain(config.probesPort, "the probes", "--probes-port"));
     this.#probes = probes;
     this.settled(this.#source.state());
-    const [{ createMetrics }, { openEndpoint }] = await Promise.all([import("./metrics.ts"), import("./endpoint.ts")]);
+    const [{ createMetrics }, { openEndpoint }] = await Promise.all([import("./metrics/metrics.ts"), import("./endpoint.ts")]);
     const metrics = createMetrics(this.#source);
     for (const count of this.#kept.splice(0)) count(metrics);
     this.#metrics = metrics;

@@ -10,7 +10,7 @@ import { problemsOf } from "../conformance/egg-cluster/list/search.ts";
 
 const PAGES = [
   { name: "docs/configuration.md", path: CONFIGURATION_PAGE, generate: configurationPage, source: "src/config/options.ts" },
-  { name: "docs/metrics.md", path: METRICS_PAGE, generate: metricsPage, source: "src/master/metrics.ts" },
+  { name: "docs/metrics.md", path: METRICS_PAGE, generate: metricsPage, source: "src/master/metrics/metrics.ts" },
   { name: "docs/egg-cluster.md", path: EGG_CLUSTER_PAGE, generate: eggClusterPage, source: "test/conformance/egg-cluster/list" },
 ];
 

@@ -1,15 +1,14 @@
 // The metrics of the service, in a prom-client registry of the master's own. Counters live here, so they survive every child;
 // gauges are read from the state at each scrape. Labels are bounded and there from the start as 0; none holds a pid.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { Tally } from "../policy/effects.ts";
-import type { Signal } from "../policy/events.ts";
-import type { Outcome, Role, StartReason } from "../policy/life.ts";
-import { isLive, isReady, SERVICE_STATES, serviceState } from "../policy/select.ts";
-import { countProcesses, PROCESS_STATES, takeSnapshot } from "../policy/snapshot.ts";
-import type { State } from "../policy/state.ts";
-import { addMessageMetrics } from "./message-metrics.ts";
-import type { PostCounts } from "./post.ts";
-import { addSlotMetrics } from "./slot-metrics.ts";
+import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import type { Tally } from "../../policy/effects.ts";
+import type { Signal } from "../../policy/events.ts";
+import type { Outcome, Role, StartReason } from "../../policy/life.ts";
+import { takeSnapshot } from "../../policy/snapshot.ts";
+import type { PostCounts } from "../post.ts";
+import { addSlotMetrics } from "./by-slot.ts";
+import { addMessageMetrics } from "./messages.ts";
+import { addServiceMetrics, type ServiceSource } from "./service.ts";
 
 const REASONS: readonly StartReason[] = [
   ...(["boot", "crash", "reload", "scale", "restart", "unresponsive"] as const),
@@ -23,14 +22,8 @@ const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total",
 const BOOT_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const DRAIN_BUCKETS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 25, 60];
 
-export interface MetricsSource {
-  readonly version: string;
+export interface MetricsSource extends ServiceSource {
   readonly hasAgent: boolean;
-  state(): State;
-  now(): number;
-  /** Connections that wait to be accepted, by each port of the app that the master knows. */
-  acceptQueues(): Promise<ReadonlyMap<number, number>>;
-  orphans(): { readonly reaped: number; readonly zombies: number };
   messages(): PostCounts;
 }
 
@@ -82,9 +75,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     reloads.inc({ result }, 0);
   }
   for (const signal of SIGNALS) signals.inc({ signal }, 0);
-  addServiceGauges(registry, source, roles);
-  addAcceptQueues(registry, source);
-  addOrphans(registry, source);
+  addServiceMetrics(registry, source, roles);
   addMessageMetrics(registry, () => source.messages());
   addSlotMetrics(registry, () => takeSnapshot(source.state(), source.now()));
   collectDefaultMetrics({ register: registry });
@@ -118,81 +109,6 @@ export function createMetrics(source: MetricsSource): Metrics {
       }
     },
   };
-}
-
-/** Gauges of the whole service. */
-function addServiceGauges(registry: Registry, source: MetricsSource, roles: readonly Role[]): void {
-  const gauge = (name: string, help: string, labelNames: readonly string[], read: (gauge: Gauge, state: State) => void) =>
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [registry],
-      collect() {
-        read(this, source.state());
-      },
-    });
-  gauge("rollcall_build_info", "Always 1; the versions are its labels.", ["version", "node_version"], (to) =>
-    to.set({ version: source.version, node_version: process.version }, 1),
-  );
-  gauge("rollcall_state", "1 for the state that the service is in.", ["state"], (to, state) => {
-    for (const name of SERVICE_STATES) to.set({ state: name }, serviceState(state) === name ? 1 : 0);
-  });
-  gauge(
-    "rollcall_generation",
-    "The newest generation that a worker was ready in: not one that has yet to boot, or that could not. 0 before the first.",
-    [],
-    (to, state) => to.set(state.servedGeneration),
-  );
-  gauge("rollcall_workers_target", "How many workers there should be.", [], (to, state) => to.set(state.workersTarget));
-  gauge("rollcall_processes", "Processes by state; a slot without a process is in backoff.", ["role", "state"], (to, state) => {
-    for (const role of roles) {
-      const counts = countProcesses(state, role);
-      for (const name of PROCESS_STATES) to.set({ role, state: name }, counts[name]);
-    }
-  });
-  gauge("rollcall_roll_call_strikes", "Failed roll calls in a row.", [], (to, state) => to.set(state.rollCall.strikes));
-  gauge("rollcall_live", "1 while liveness is true.", [], (to, state) => to.set(isLive(state) ? 1 : 0));
-  gauge("rollcall_ready", "1 while readiness is true.", [], (to, state) => to.set(isReady(state, source.now()) ? 1 : 0));
-  gauge("rollcall_reload_in_progress", "1 while a reload runs.", [], (to, state) => to.set(state.rollout === null ? 0 : 1));
-  gauge("rollcall_crash_loop", "1 when a crash loop was found.", [], (to, state) =>
-    to.set(takeSnapshot(state, source.now()).crashLoop ? 1 : 0),
-  );
-}
-
-function addAcceptQueues(registry: Registry, source: MetricsSource): void {
-  new Gauge({
-    name: "rollcall_accept_queue_length",
-    help: "Connections that wait to be accepted, in all queues of a port.",
-    labelNames: ["port"],
-    registers: [registry],
-    async collect() {
-      const waiting = await source.acceptQueues();
-      this.reset();
-      for (const [port, length] of waiting) this.set({ port }, length);
-    },
-  });
-}
-
-function addOrphans(registry: Registry, source: MetricsSource): void {
-  const registers = [registry];
-  new Gauge({
-    name: "rollcall_zombies",
-    help: "Orphans of this container that have ended and are not reaped yet, at the last look, once a second.",
-    registers,
-    collect() {
-      this.set(source.orphans().zombies);
-    },
-  });
-  new Counter({
-    name: "rollcall_orphans_reaped_total",
-    help: "Orphans that the master reaped, as PID 1 or with subreaper.",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(source.orphans().reaped);
-    },
-  });
 }
 
 function describe(registry: Registry): readonly MetricDescription[] {

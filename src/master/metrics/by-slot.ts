@@ -1,37 +1,23 @@
 // The metrics by slot: what the children say of themselves in their heartbeats. Gauges are of the slots that are there; the counters of a slot that
 // was scaled away stay. Read from a snapshot at each scrape. Runs in the master.
-import { Counter, Gauge, type Registry } from "prom-client";
-import type { ProcessView, SlotView, Snapshot } from "../policy/snapshot.ts";
+import type { Registry } from "prom-client";
+import type { ProcessView, SlotView, Snapshot } from "../../policy/snapshot.ts";
+import { type AddMetric, addsTo, type Setter } from "./collected.ts";
 
-type Labels = Readonly<Record<string, string | number>>;
 const BY_SLOT = ["role", "slot"] as const;
 
+type Read = (view: SlotView, set: Setter) => void;
+
 export function addSlotMetrics(registry: Registry, look: () => Snapshot): void {
-  const gauge = (name: string, help: string, labelNames: readonly string[], read: (view: SlotView, set: Setter) => void) =>
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [registry],
-      collect() {
-        this.reset();
-        const set: Setter = (labels, value) => value != null && this.set({ ...labels }, value);
-        for (const view of present(look())) read(view, set);
-      },
-    });
-  const counter = (name: string, help: string, labelNames: readonly string[], read: (view: SlotView, set: Setter) => void) =>
-    new Counter({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [registry],
-      collect() {
-        this.reset();
-        const set: Setter = (labels, value) => value != null && this.inc({ ...labels }, value);
-        const snapshot = look();
-        for (const view of [...present(snapshot), ...snapshot.retired]) read(view, set);
-      },
-    });
+  const add = addsTo(registry);
+  const bySlot =
+    (metric: AddMetric, views: (snapshot: Snapshot) => readonly SlotView[]) =>
+    (name: string, help: string, labelNames: readonly string[], read: Read) =>
+      metric(name, help, labelNames, (set) => {
+        for (const view of views(look())) read(view, set);
+      });
+  const gauge = bySlot(add.gauge, present);
+  const counter = bySlot(add.counter, (snapshot) => [...present(snapshot), ...snapshot.retired]);
 
   gauge("rollcall_heartbeat_age_seconds", "Since the last heartbeat of the ready process.", BY_SLOT, (view, set) =>
     set(place(view), serving(view)?.heartbeatAgeSeconds),
@@ -65,13 +51,11 @@ export function addSlotMetrics(registry: Registry, look: () => Snapshot): void {
   counter("rollcall_cpu_seconds_total", "CPU time used.", BY_SLOT, (view, set) => set(place(view), view.cpuSeconds));
 }
 
-type Setter = (labels: Labels, value: number | null | undefined) => unknown;
-
 function present({ agent, workers }: Snapshot): readonly SlotView[] {
   return agent === null ? workers : [agent, ...workers];
 }
 
-function place({ role, slot }: SlotView): Labels {
+function place({ role, slot }: SlotView): { readonly role: string; readonly slot: number | string } {
   return { role, slot };
 }
 
