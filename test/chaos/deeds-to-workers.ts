@@ -176,7 +176,7 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
   {
     name: "no descriptors left in a worker",
     weight: 1,
-    isFor: (ground) => hasPrlimit && isHeld(ground),
+    isFor: () => hasPrlimit,
     run: async (scene, chance) => {
       const [pid] = (await victims(scene, chance, 1)) as [number];
       const ms = 200 + chance.below(2_000);
@@ -185,8 +185,8 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
       execFileSync("prlimit", limits(readdirSync(`/proc/${pid}/fd`).length));
       await sleep(ms);
       execFileSync("prlimit", limits(1_024));
-      // With sticky the master accepts, and another worker gets what this one cannot take.
-      if (scene.ground.listen !== "sticky") scene.ledger.noteExhaustion(from, performance.now());
+      // Where the master accepts, another worker gets what this one cannot take.
+      if (!["sticky", "round-robin"].includes(scene.ground.listen)) scene.ledger.noteExhaustion(from, performance.now());
       await scene.untilWhole();
       assert.ok((await scene.service.workerPids()).includes(pid), `${pid} is left alone`);
       return `${pid}, ${ms} ms`;

@@ -1,4 +1,5 @@
-// A connection that a dead worker had not acknowledged goes to another worker: to one that accepts, if there is one. Workers are stand-ins.
+// A connection that a worker has not acknowledged when it dies, or has no descriptor for, goes to another worker: to one that accepts, if there is one.
+// Workers are stand-ins.
 import assert from "node:assert/strict";
 import cluster, { type Worker } from "node:cluster";
 import { EventEmitter } from "node:events";
@@ -14,22 +15,28 @@ interface Sent {
 }
 interface Connection {
   closed: boolean;
-  close(): void;
+  close: () => void;
 }
 interface StandIn {
   readonly sent: Sent[];
   handOver(seq: number, connection: Connection): void;
   acknowledge(seq: number, accepted: boolean): void;
+  /** Sends a handle that is no connection of ours. */
+  sendElse(handle: Connection): void;
+  /** It has no descriptor for the next of what it was sent, or it has. */
+  miss(): void;
+  take(): void;
   die(): void;
 }
 
 function makeConnection(): Connection {
-  return {
+  const connection = {
     closed: false,
-    close() {
-      this.closed = true;
+    close: () => {
+      connection.closed = true;
     },
   };
+  return connection;
 }
 
 const workers: Record<string, Worker> = {};
@@ -41,16 +48,37 @@ beforeEach(() => {
 
 function startWorker(): StandIn {
   const sent: Sent[] = [];
-  const send = ({ act, seq }: { act: string; seq: number }, connection?: Connection): boolean => sent.push({ act, seq, connection }) > 0;
+  let untaken = 0;
+  const send = ({ act, seq }: { act: string; seq: number }, connection?: Connection): boolean => {
+    untaken++;
+    return sent.push({ act, seq, connection }) > 0;
+  };
   const child = Object.assign(new EventEmitter(), { send });
+  Object.defineProperty(child, "_handleQueue", { get: () => (untaken > 0 ? [] : null) });
+  const answer = (cmd: "NODE_HANDLE_ACK" | "NODE_HANDLE_NACK"): void => {
+    untaken--;
+    child.emit("internalMessage", { cmd });
+  };
   let connected = true;
-  const worker = { process: child, isConnected: () => connected } as unknown as Worker;
+  const worker = { process: child, isConnected: () => connected, isDead: () => !connected } as unknown as Worker;
   workers[Object.keys(workers).length + 1] = worker;
   cluster.emit("fork", worker);
   return {
     sent,
-    handOver: (seq, connection) => void child.send({ cmd: "NODE_CLUSTER", act: "newconn", key: KEY, seq } as never, connection),
-    acknowledge: (seq, accepted) => void child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: seq, accepted }),
+    handOver(seq, connection) {
+      // As Node does: it closes its own copy of what is accepted.
+      child.on("internalMessage", (message: { ack?: number; accepted?: boolean }) => {
+        if (message.ack === seq && message.accepted === true) connection.close();
+      });
+      child.send({ cmd: "NODE_CLUSTER", act: "newconn", key: KEY, seq } as never, connection);
+    },
+    sendElse: (handle) => void child.send({ act: "else", seq: 0 }, handle),
+    miss: () => answer("NODE_HANDLE_NACK"),
+    take: () => answer("NODE_HANDLE_ACK"),
+    acknowledge: (seq, accepted) => {
+      if (untaken > 0) answer("NODE_HANDLE_ACK");
+      child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: seq, accepted });
+    },
     die: () => {
       connected = false;
       child.emit("disconnect");
@@ -91,5 +119,53 @@ test("ends the connection when nobody is left", () => {
   const connection = makeConnection();
   victim.handOver(1, connection);
   victim.die();
+  assert.equal(connection.closed, true);
+});
+
+test("passes on what a worker has no descriptor for, and lets Node go on with that worker", () => {
+  const [short, other] = [startWorker(), startWorker()];
+  const connection = makeConnection();
+  short.handOver(1, connection);
+  short.miss();
+  assert.equal(connection.closed, false);
+  assert.equal(other.sent.at(-1)?.connection, connection);
+  other.acknowledge(other.sent.at(-1)?.seq ?? 0, true);
+  assert.equal(connection.closed, true);
+});
+
+test("takes a miss for the handle that it is about: they are answered one after the other", () => {
+  const [worker, other] = [startWorker(), startWorker()];
+  const [first, second] = [makeConnection(), makeConnection()];
+  worker.handOver(1, first);
+  worker.sendElse(makeConnection());
+  worker.handOver(2, second);
+  worker.take();
+  worker.miss();
+  assert.equal(other.sent.length, 0);
+  worker.miss();
+  assert.deepEqual(
+    other.sent.map(({ connection }) => connection),
+    [second],
+  );
+});
+
+test("keeps what nobody has a descriptor for until somebody has", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const workers = [startWorker(), startWorker()];
+  const connection = makeConnection();
+  workers[0]?.handOver(1, connection);
+  for (const worker of workers) worker.miss();
+  for (let asked = 0; asked < 5; asked++) {
+    const before = workers.map(({ sent }) => sent.length);
+    t.mock.timers.tick(100);
+    // The one that is asked has none, nor has the other one.
+    const first = workers.findIndex(({ sent }, index) => sent.length > (before[index] ?? 0));
+    workers[first]?.miss();
+    workers[1 - first]?.miss();
+    assert.equal(connection.closed, false);
+  }
+  t.mock.timers.tick(100);
+  const taker = workers.find(({ sent }) => sent.length === 7);
+  taker?.acknowledge(taker.sent.at(-1)?.seq ?? 0, true);
   assert.equal(connection.closed, true);
 });
