@@ -13,6 +13,8 @@ import type { World } from "../system/world.ts";
 const SCAN_MS = 1_000;
 /** Between two scans while zombies are about: the event loop reaps our own children meanwhile. */
 const BUSY_SCAN_MS = 100;
+/** The same, while there are more than one scan looks at. */
+const BEHIND_SCAN_MS = 20;
 /** Without /proc one zombie is seen at a time. */
 const BLIND_SCAN_MS = 1;
 /** How many of the reaped a line of the log names. */
@@ -133,7 +135,7 @@ export class Orphans {
     return felt === undefined ? SCAN_MS : this.#note(felt, BLIND_SCAN_MS);
   }
 
-  #note({ reaped, zombies, isPartial }: Scan, busyMs: number): number {
+  #note({ reaped, zombies, isPartial, isBehind }: Scan, busyMs: number): number {
     this.#zombies = zombies;
     this.#reaped += reaped.length;
     if (reaped.length > 0) {
@@ -141,7 +143,8 @@ export class Orphans {
       this.#parts.write({ level: "debug", message: `reaped ${reaped.length} orphans`, fields: { count: reaped.length, pids } });
     }
     const isBusy = reaped.length > 0 || zombies > 0 || isPartial;
-    return isBusy && this.#libc !== null ? busyMs : SCAN_MS;
+    if (!isBusy || this.#libc === null) return SCAN_MS;
+    return isBehind ? BEHIND_SCAN_MS : busyMs;
   }
 
   /** Without /proc: the first dead child in the kernel's line, if it is a stranger. */

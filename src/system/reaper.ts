@@ -19,6 +19,8 @@ export interface Scan {
   readonly zombies: number;
   /** There are more children than one scan looks at. */
   readonly isPartial: boolean;
+  /** And dead ones were among those that it looked at. */
+  readonly isBehind: boolean;
 }
 
 /** A look takes some 15 µs: so many keep the event loop for less than 10 ms. */
@@ -28,6 +30,8 @@ export class Reaper {
   readonly #ports: ReaperPorts;
   /** The start times of the zombies of the last look, by pid: a pid alone may be somebody else's by now. */
   readonly #seen: Map<number, number> = new Map();
+  /** Those of them that were not seen before: their turn comes first, so that more than one scan looks at keep none of them waiting for a third. */
+  #fresh: Set<number> = new Set();
   /** Where the next scan goes on, when there are more than one looks at. */
   #next = 0;
 
@@ -37,21 +41,27 @@ export class Reaper {
 
   scan(): Scan {
     const strangers = this.#ports.strangers();
-    if (strangers === null) return { isSighted: false, reaped: [], zombies: 0, isPartial: false };
+    if (strangers === null) return { isSighted: false, reaped: [], zombies: 0, isPartial: false, isBehind: false };
     this.#forgetAllBut(new Set(strangers));
     const reaped: { pid: number; status: number }[] = [];
-    for (const pid of this.#part(strangers)) {
+    const part = this.#part(strangers);
+    this.#fresh = new Set();
+    for (const pid of part) {
       const zombie = this.#ports.zombie(pid);
       if (zombie === null) this.#seen.delete(pid);
-      else if (this.#seen.get(pid) !== zombie.startTime) this.#seen.set(pid, zombie.startTime);
-      else {
+      else if (this.#seen.get(pid) !== zombie.startTime) {
+        this.#seen.set(pid, zombie.startTime);
+        this.#fresh.add(pid);
+      } else {
         const status = this.#ports.reap(pid);
         if (status === null) continue;
         this.#seen.delete(pid);
         reaped.push({ pid, status });
       }
     }
-    return { isSighted: true, reaped, zombies: this.#seen.size, isPartial: strangers.length > MOST_LOOKS };
+    const isPartial = part.length < strangers.length;
+    const isBehind = isPartial && (reaped.length > 0 || this.#fresh.size > 0);
+    return { isSighted: true, reaped, zombies: this.#seen.size, isPartial, isBehind };
   }
 
   #forgetAllBut(strangers: ReadonlySet<number>): void {
@@ -61,8 +71,10 @@ export class Reaper {
   /** The whole, or the next part of it, so that many that live do not hide the dead behind them. */
   #part(strangers: readonly number[]): readonly number[] {
     if (strangers.length <= MOST_LOOKS) return strangers;
+    const fresh = strangers.filter((pid) => this.#fresh.has(pid));
     const from = this.#next % strangers.length;
-    this.#next = from + MOST_LOOKS;
-    return [...strangers.slice(from), ...strangers.slice(0, from)].slice(0, MOST_LOOKS);
+    this.#next = from + MOST_LOOKS - fresh.length;
+    const inTurn = [...strangers.slice(from), ...strangers.slice(0, from)].filter((pid) => !this.#fresh.has(pid));
+    return [...fresh, ...inTurn].slice(0, MOST_LOOKS);
   }
 }

@@ -29,10 +29,10 @@ describe("the reaper", () => {
   it("reaps a stranger that was a zombie in the scan before, and nothing sooner", () => {
     const kernel = new Kernel();
     kernel.children.set(10, 1).set(11, null);
-    assert.deepEqual(kernel.reaper.scan(), { isSighted: true, reaped: [], zombies: 1, isPartial: false });
+    assert.deepEqual(kernel.reaper.scan(), { isSighted: true, reaped: [], zombies: 1, isPartial: false, isBehind: false });
     assert.deepEqual(kernel.waitedFor, []);
     assert.deepEqual(kernel.reaper.scan().reaped, [{ pid: 10, status: 256 }]);
-    assert.deepEqual(kernel.reaper.scan(), { isSighted: true, reaped: [], zombies: 0, isPartial: false });
+    assert.deepEqual(kernel.reaper.scan(), { isSighted: true, reaped: [], zombies: 0, isPartial: false, isBehind: false });
     assert.deepEqual(kernel.waitedFor, [10]);
   });
 
@@ -70,5 +70,27 @@ describe("the reaper", () => {
     }
     assert.deepEqual(kernel.children.size, 1_700);
     assert.equal(kernel.waitedFor.length, 100);
+    assert.equal(kernel.reaper.scan().isBehind, false, "who lives is no work");
+  });
+
+  it("reaps in the next scan what it has found dead, however many come meanwhile, and says that it is behind", () => {
+    const kernel = new Kernel();
+    let next = 1;
+    for (let scans = 0; scans < 10; scans++) {
+      for (let come = 0; come < 400; come++) kernel.children.set(next++, 1);
+      const { zombies } = kernel.reaper.scan();
+      for (let come = 0; come < 400; come++) kernel.children.set(next++, 1);
+      const { reaped, isBehind } = kernel.reaper.scan();
+      assert.ok(reaped.length >= Math.min(zombies, 400), `${reaped.length} of ${zombies}`);
+      assert.equal(isBehind, true);
+    }
+  });
+
+  it("counts more than one scan looks at, where none of them can be reaped", () => {
+    const dead = Array.from({ length: 1_800 }, (_, index) => index + 1);
+    const gauge = new Reaper({ strangers: () => dead, zombie: (pid) => ({ pid, startTime: 1 }), reap: () => null });
+    const seen = Array.from({ length: 12 }, () => gauge.scan().zombies);
+    assert.equal(seen.at(-1), 1_800);
+    assert.equal(gauge.scan().isBehind, false);
   });
 });
