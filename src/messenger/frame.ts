@@ -39,9 +39,15 @@ export interface Envelope {
 
 /**
  * A whole frame.
+ * @param room where it is written to
  * @throws RangeError when it would be longer than a frame may be
  */
-export function writeFrame({ to, kind, receiver, question, action }: Envelope, encoding: Encoding, body: Uint8Array): Buffer {
+export function writeFrame(
+  { to, kind, receiver, question, action }: Envelope,
+  encoding: Encoding,
+  body: Uint8Array,
+  room: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   const actionBytes = Buffer.byteLength(action);
   const total = HEADER_BYTES + actionBytes + body.byteLength;
   if (actionBytes > MAX_ACTION_BYTES)
@@ -52,7 +58,7 @@ export function writeFrame({ to, kind, receiver, question, action }: Envelope, e
     throw new RangeError(
       `Rollcall: expected a message of at most ${MAX_FRAME_BYTES} bytes, got ${total}; send it in parts, or the place where it can be read`,
     );
-  const frame = Buffer.allocUnsafe(total);
+  const frame = room(total);
   frame.writeUInt32LE(total, AT.length);
   frame[AT.to] = DESTINATIONS.indexOf(to);
   frame[AT.from] = 0;
@@ -118,11 +124,21 @@ function actionBytesOf(frame: Buffer): number {
 /** A frame up to this size is put together in memory that is used again: what is allocated outside of the heap is collected at a price. */
 const SPARE_BYTES: number = 64 * 1024;
 
+/** Room for one frame at a time: whoever keeps it longer than until the next one copies it. */
+export function spareRoom(): (bytes: number) => Buffer {
+  let spare: Buffer | null = null;
+  return (bytes) => {
+    if (bytes > SPARE_BYTES) return Buffer.allocUnsafe(bytes);
+    spare ??= Buffer.allocUnsafeSlow(SPARE_BYTES);
+    return spare.subarray(0, bytes);
+  };
+}
+
 /** Takes a stream of bytes apart into frames. Holds at most one unfinished frame. */
 export class FrameReader {
   /** The frame's memory is used again after the call: whoever keeps it copies it. */
   readonly #onFrame: (frame: Buffer) => void;
-  #spare: Buffer | null = null;
+  readonly #room: (bytes: number) => Buffer = spareRoom();
   /** A frame, or the header of one, that is being filled. */
   #unfinished: Buffer | null = null;
   #filled = 0;
@@ -162,12 +178,6 @@ export class FrameReader {
     // A header that was put together here stays where it is.
     this.#filled = part.buffer === unfinished.buffer && part.byteOffset === unfinished.byteOffset ? part.length : part.copy(unfinished);
     this.#unfinished = unfinished;
-  }
-
-  #room(total: number): Buffer {
-    if (total > SPARE_BYTES) return Buffer.allocUnsafe(total);
-    this.#spare ??= Buffer.allocUnsafeSlow(SPARE_BYTES);
-    return this.#spare.subarray(0, total);
   }
 
   /** What was unfinished is full: a whole frame, or the header of a longer one. */

@@ -1,6 +1,6 @@
 // A letter as people see it, and how its data becomes a body: structured clone, so that Map, Date, Buffer and BigInt arrive as what they are.
 // The body is written by the sender's runtime and read by the receiver's: the master looks into none.
-import { deserialize, serialize } from "node:v8";
+import { DefaultDeserializer, serialize } from "node:v8";
 import { bodyOf, type Destination, type Encoding, type Endpoint, encodingOf, envelopeOf, fromOf, senderOf, writeFrame } from "./frame.ts";
 import { isPlain } from "./plain.ts";
 
@@ -84,14 +84,39 @@ export function readBody(frame: Buffer): unknown {
     case "json":
       return JSON.parse(bodyOf(frame).toString());
     case "v8":
-      // A copy: the Buffers among the data share its memory for as long as they live.
-      return deserialize(Buffer.from(bodyOf(frame)));
+      return new Deserializer(bodyOf(frame)).read();
+  }
+}
+
+const readView = (DefaultDeserializer.prototype as unknown as { _readHostObject(): ArrayBufferView })._readHostObject;
+
+/** Leaves the frame's memory, which is used again, to the frame: V8's own gives out Buffers and typed arrays that share it. */
+class Deserializer extends DefaultDeserializer {
+  readonly #memory: ArrayBufferLike;
+
+  constructor(body: Buffer) {
+    super(body);
+    this.#memory = body.buffer;
+  }
+
+  read(): unknown {
+    this.readHeader();
+    return this.readValue();
+  }
+
+  _readHostObject(): ArrayBufferView {
+    const view = readView.call(this);
+    if (view.buffer !== this.#memory) return view;
+    if (Buffer.isBuffer(view)) return Buffer.from(view);
+    const { buffer, byteOffset, byteLength } = view;
+    const View = view.constructor as new (buffer: ArrayBufferLike) => ArrayBufferView;
+    return new View(buffer.slice(byteOffset, byteOffset + byteLength));
   }
 }
 
 /** The frame of a plain letter. */
-export function writeLetter({ action, data, to, receiver }: RawLetter, encoding: "json" | "v8"): Buffer {
-  return writeFrame({ to, kind: "letter", receiver, question: 0, action }, ...writeBody(data, encoding));
+export function writeLetter({ action, data, to, receiver }: RawLetter, encoding: "json" | "v8", room?: (bytes: number) => Buffer): Buffer {
+  return writeFrame({ to, kind: "letter", receiver, question: 0, action }, ...writeBody(data, encoding), room);
 }
 
 /** egg's form of a frame. */

@@ -3,7 +3,8 @@ import { LONGEST_NAME, LONGEST_REASON, MOST_AILMENTS } from "../policy/ailments.
 import type { Role } from "../policy/life.ts";
 import type { ShutdownHook } from "./life/hooks.ts";
 import { findLink, putLink } from "./link.ts";
-import type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler } from "./messages/messenger.ts";
+import type { LetterInfo, LetterListener, Messenger, QuestionHandler } from "./messages/messenger.ts";
+import type { AskTarget } from "./messages/targets.ts";
 import { standaloneLink } from "./standalone.ts";
 
 export type { AskTarget, LetterInfo, LetterListener, Messenger, QuestionHandler, Role, ShutdownHook };

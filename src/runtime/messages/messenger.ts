@@ -1,7 +1,6 @@
 // The messenger as the app has it: letters by action, and questions with an answer. Runs in a child, and under plain `node` by itself.
 // Its one rule: a listener that throws costs that letter alone; the error is the process's, as from any other listener.
 import { EventEmitter } from "node:events";
-import { inspect } from "node:util";
 import {
   type Destination,
   type Endpoint,
@@ -18,6 +17,7 @@ import type { Role } from "../../policy/life.ts";
 import { EarlyLetters } from "./early-letters.ts";
 import { closeSendable, type Sendable } from "./handles.ts";
 import { Questions } from "./questions.ts";
+import { type AskTarget, toAddress, toPid, toTimeout } from "./targets.ts";
 
 export interface LetterInfo {
   /** What it comes from: "agent", "app" (a worker), "master" or "parent". */
@@ -34,11 +34,10 @@ export type LetterListener = (data: any, info: LetterInfo) => unknown;
 /** Its result, awaited, is the answer. */
 export type QuestionHandler = LetterListener;
 
-/** The agent, any one ready worker, or the process with this pid. */
-export type AskTarget = "agent" | "app" | number;
-
 interface Parts {
   readonly role: Role;
+  /** Memory for a frame, until `send` returns. */
+  readonly room?: (bytes: number) => Buffer;
   /** @returns false when there is no room for it */
   send(frame: Buffer, sendable?: Sendable): boolean;
   /** The app's listeners for `process.on("message")`. */
@@ -51,8 +50,6 @@ interface Outgoing extends Envelope {
 }
 
 const ASK_TIMEOUT_MS = 5_000;
-/** What a timer can do. */
-const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 /** Characters of what a failed handler said. */
 const MAX_REASON = 10_000;
 
@@ -252,7 +249,8 @@ export class Messenger {
     if (typeof envelope.action !== "string")
       throw new TypeError(`messenger: expected an action that is a string, got ${typeof envelope.action}`);
     // The parent may be any program: it reads JSON.
-    return this.#parts.send(writeFrame(envelope, ...writeBody(data, envelope.to === "parent" ? "json" : "v8")), handle);
+    const body = writeBody(data, envelope.to === "parent" ? "json" : "v8");
+    return this.#parts.send(writeFrame(envelope, ...body, this.#parts.room), handle);
   }
 }
 
@@ -276,24 +274,4 @@ function reasonOf(error: unknown): string {
   } catch {
     return "the handler failed with what cannot be shown";
   }
-}
-
-function toAddress(target: unknown): Pick<Envelope, "to" | "receiver"> {
-  if (target === "agent") return { to: "agent", receiver: 0 };
-  if (target === "app") return { to: "any-app", receiver: 0 };
-  if (typeof target === "number") return { to: "usual", receiver: toPid(target) };
-  throw new TypeError(`ask(to, action): expected "agent", "app" (any one ready worker) or the pid of a process, got ${inspect(target)}`);
-}
-
-function toTimeout(value: unknown): number {
-  const expected = `ask: expected a timeout of 0 to ${MAX_TIMEOUT_MS} ms, got ${inspect(value)}`;
-  if (typeof value !== "number") throw new TypeError(expected);
-  if (value >= 0 && value <= MAX_TIMEOUT_MS) return value;
-  throw new RangeError(expected);
-}
-
-function toPid(value: number | string): number {
-  const pid = Number(value);
-  if (Number.isInteger(pid) && pid > 0 && pid < 2 ** 32) return pid;
-  throw new TypeError(`messenger: expected a pid, got ${JSON.stringify(value)}`);
 }

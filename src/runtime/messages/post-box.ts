@@ -1,6 +1,6 @@
 // The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
 import { Socket } from "node:net";
-import { envelopeOf, FrameReader } from "../../messenger/frame.ts";
+import { envelopeOf, FrameReader, spareRoom } from "../../messenger/frame.ts";
 import { readBody, readLetter } from "../../messenger/letter.ts";
 import { Outbox } from "../../messenger/outbox.ts";
 import type { Assignment } from "../../messenger/wire.ts";
@@ -15,6 +15,8 @@ const READ_BYTES: number = 64 * 1024;
 
 export class PostBox {
   readonly messenger: Messenger;
+  /** For a frame, until it has been sent. */
+  readonly room: (bytes: number) => Buffer = spareRoom();
   readonly #outbox: Outbox;
   readonly #channel: Channel;
   #isFlushing = false;
@@ -35,6 +37,7 @@ export class PostBox {
     });
     this.messenger = new Messenger({
       role,
+      room: this.room,
       send: (frame, sendable) => (sendable === undefined ? this.send(frame) : this.hand(frame, sendable)),
       hasRawListeners: () => channel.hasAppListeners(),
       emitRaw,

@@ -30,7 +30,7 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
   /** A message that is too long is told, not thrown: Node's own send would throw nothing. */
   function sendRaw(letter: RawLetter, sendable: Sendable | undefined): boolean {
     try {
-      const frame = writeLetter(letter, "json");
+      const frame = writeLetter(letter, "json", post.room);
       return sendable === undefined ? post.send(frame) : post.hand(frame, sendable);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
@@ -53,7 +53,7 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     if (sendable instanceof Socket) sendable.destroy();
     if ((message as { source?: unknown } | null)?.source !== SOCKET_IO) return true;
     const envelope = { to: "siblings", kind: "foreign", receiver: 0, question: 0, action: SOCKET_IO } as const;
-    return post.send(writeFrame(envelope, ...writeForeign(message)));
+    return post.send(writeFrame(envelope, ...writeForeign(message), post.room));
   }
 }
 

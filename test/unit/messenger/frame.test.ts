@@ -12,6 +12,7 @@ import {
   KINDS,
   MAX_FRAME_BYTES,
   senderOf,
+  spareRoom,
   stamp,
   writeFrame,
 } from "../../../src/messenger/frame.ts";
@@ -64,6 +65,19 @@ describe("a frame", () => {
       () => writeFrame(ENVELOPE, "v8", Buffer.alloc(MAX_FRAME_BYTES)),
       /expected a message of at most 16777216 bytes, got 16777245/,
     );
+  });
+});
+
+describe("the room for a frame", () => {
+  it("is the same for one after the other, and one of its own for a frame that is longer", () => {
+    const room = spareRoom();
+    const [first, second] = [writeFrame(ENVELOPE, "v8", BODY, room), writeFrame(ENVELOPE, "v8", BODY, room)];
+    assert.equal(second.buffer, first.buffer);
+    assert.deepEqual(second, writeFrame(ENVELOPE, "v8", BODY));
+    const long = Buffer.alloc(64 * 1024, "x");
+    const frame = writeFrame(ENVELOPE, "v8", long, room);
+    assert.notEqual(frame.buffer, first.buffer);
+    assert.deepEqual(bodyOf(frame), long);
   });
 });
 

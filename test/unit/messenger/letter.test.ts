@@ -32,6 +32,21 @@ describe("a letter", () => {
     assert.deepEqual(readLetter(frame), { action: "a", data, from: "agent", senderWorkerId: "9", receiverPid: "5" });
   });
 
+  it("leaves nothing of what was sent in the memory that the frame was read from", () => {
+    const bytes = Buffer.from("a Buffer that is no part of any other");
+    const views = [new Float64Array([1, 2]), new Uint16Array([3]), new DataView(new ArrayBuffer(3)), new BigInt64Array([4n])];
+    // At every place of a word: what V8 does depends on it.
+    for (let shift = 0; shift < 8; shift++) {
+      const data = { bytes, views, text: "x".repeat(shift) };
+      const written = writeLetter({ action: "a", data, to: "usual", receiver: 0 }, "v8");
+      const memory = Buffer.alloc(shift + written.length);
+      written.copy(memory, shift);
+      const read = readLetter(memory.subarray(shift)).data;
+      memory.fill(255);
+      assert.deepEqual(read, data);
+    }
+  });
+
   it("through JSON arrives as JSON has it, and nothing as nothing", () => {
     for (const [data, expected] of [
       [{ at: new Date(0), f: () => {} }, { at: "1970-01-01T00:00:00.000Z" }],
