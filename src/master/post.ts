@@ -11,6 +11,7 @@ import { Outbox, type Pool } from "../messenger/outbox.ts";
 import { type Notice, notices } from "../messenger/presence.ts";
 import { type Receivers, route, type Seat } from "../messenger/router.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
+import { Unanswered } from "../messenger/unanswered.ts";
 import type { Order } from "../policy/events.ts";
 import { findLife } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
@@ -69,6 +70,7 @@ export class Post {
   readonly #sent: Map<`${Endpoint} ${Endpoint}`, number> = new Map();
   readonly #crowd: Crowd;
   readonly #losses: PostLosses;
+  readonly #unanswered: Unanswered = new Unanswered();
   #parent: ParentEnd | null = null;
   #state: State | null = null;
 
@@ -110,7 +112,18 @@ export class Post {
     const from = role === "agent" ? "agent" : "app";
     const reader = new FrameReader((frame) => this.#take(frame, from, seat));
     socket.on("error", ignore);
-    socket.once("close", () => this.leave(life));
+    socket.once("close", () => this.#end(seat));
+  }
+
+  /** Its last words have been read: what it has not answered it never will. */
+  #end({ life, role }: PostSeat): void {
+    this.leave(life);
+    for (const { asker, question } of this.#unanswered.gone(life)) {
+      const seat = this.#seats.get(asker);
+      if (seat === undefined) continue;
+      this.#refuse(seat, question, `the ${role} that was asked ended before it answered`);
+      seat.outbox.flush();
+    }
   }
 
   #read(reader: FrameReader, { life, who, socket }: PostSeat, bytes: Buffer): void {
@@ -197,7 +210,7 @@ export class Post {
     for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.world.random())) {
       const loss = this.#hand(frame, envelope, from, receivers, who);
       if (sender === null) continue;
-      if (loss !== null && envelope.kind === "question") this.#refuse(sender, envelope, receivers.to, loss);
+      if (envelope.kind === "question") this.#asked(sender, envelope.question, receivers, loss);
       // Of one that is gone the last words are read at once.
       if (this.#seats.has(sender.life)) for (const { outbox } of receivers.children) this.#crowd.wrote(sender.socket, outbox);
     }
@@ -212,7 +225,9 @@ export class Post {
     }
     if (to === "parent") return this.#handToParent(frame, from, who) ? null : "absent";
     let handed = 0;
-    for (const { outbox } of children) {
+    const isReply = envelope.kind === "answer" || envelope.kind === "refusal";
+    for (const { outbox, life } of children) {
+      if (isReply) this.#unanswered.answered({ asker: life, question: envelope.question });
       if (outbox.push(frame)) handed++;
       else this.#losses.count("full", who);
     }
@@ -237,14 +252,22 @@ export class Post {
     return isHanded;
   }
 
-  /** Nobody will answer: the one who asked need not wait. */
-  #refuse(asker: PostSeat, { question, action }: Envelope, to: Endpoint, loss: DropReason): void {
+  /** A question has been put, or (`loss`) could not be: then the one who asked need not wait. */
+  #asked(asker: PostSeat, question: number, { to, children }: Receivers<PostSeat>, loss: DropReason | null): void {
     const whom = to === "app" ? "worker" : to;
-    const why =
-      loss === "full" ? `the ${whom} does not read what it has been sent, and no more can wait for it` : `no ${whom} can be reached`;
-    const frame = writeFrame({ to: "usual", kind: "refusal", receiver: 0, question, action }, ...writeBody(why, "v8"));
+    if (loss === null)
+      this.#unanswered.asked(
+        { asker: asker.life, question },
+        children.map(({ life }) => life),
+      );
+    else if (loss === "full") this.#refuse(asker, question, `the ${whom} does not read what it has been sent, and no more can wait for it`);
+    else this.#refuse(asker, question, `no ${whom} can be reached`);
+  }
+
+  #refuse({ outbox }: PostSeat, question: number, why: string): void {
+    const frame = writeFrame({ to: "usual", kind: "refusal", receiver: 0, question, action: "" }, ...writeBody(why, "v8"));
     stamp(frame, "master", 0);
-    asker.outbox.push(frame);
+    outbox.push(frame);
   }
 
   /** For what writes outside a reading turn. */

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { freePort } from "../helpers/ports.ts";
 import { startPost } from "../helpers/post.ts";
+import { kill } from "../helpers/processes.ts";
 import { FIXTURES } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 
@@ -29,6 +30,37 @@ test("one that nobody answers fails with why: refused at once, or when its time 
     code: "ERR_ASK_TIMEOUT",
     message: 'ask("agent", "sleeps"): no answer within 50 ms; expected one sooner, or a longer timeout',
   });
+});
+
+test("one that was put to a process that ends is refused at once, unless the answer was its last word", async (t) => {
+  const post = await startPost(t, { flags: ["--backoff-delay", "10ms"] });
+  const [agent, worker] = [await post.pidOf("agent"), await post.pidOf("worker 1")];
+  const patient = { timeout: 600_000 };
+  const ask = (from: "agent" | "worker", to: unknown, action: string) => post.tell(from, "ask", to, action, null, patient);
+  const lost = (to: unknown, role: string) => ({
+    code: "ERR_ASK_REFUSED",
+    message: `ask(${JSON.stringify(to)}, "sleeps"): the ${role} that was asked ended before it answered`,
+  });
+
+  // While it sleeps the one that asked answers to others.
+  const byPid = ask("agent", worker, "sleeps");
+  await post.untilHeard(/worker 1 heard sleeps/);
+  kill(worker);
+  assert.deepEqual(await byPid, lost(worker, "worker"));
+  await until("there is a new worker", async () => (await post.pidOf("worker 1")) !== worker);
+
+  const toAny = ask("agent", "app", "sleeps");
+  const [line] = await post.untilHeard(/worker . heard sleeps/, 2).then((lines) => lines.slice(-1));
+  kill(await post.pidOf(line?.slice(0, "worker 0".length) ?? ""));
+  assert.deepEqual(await toAny, lost("app", "worker"));
+
+  const toAgent = ask("worker", "agent", "sleeps");
+  await post.untilHeard(/agent heard sleeps/);
+  kill(agent);
+  assert.deepEqual(await toAgent, lost("agent", "agent"));
+
+  await until("there is a new agent", async () => (await post.pidOf("agent")) !== agent);
+  assert.deepEqual(await ask("worker", "agent", "ends"), { result: "the last word" });
 });
 
 /** What each question that cannot be put is refused with. */

@@ -118,7 +118,8 @@ export class Messenger {
    * Asks, and resolves with what the other side's `onAsk` handler gives.
    * @param options.timeout milliseconds; 5,000 unless given
    * Whatever is wrong, it rejects and never throws.
-   * @throws (rejects) an error with code `ERR_ASK_TIMEOUT`, or `ERR_ASK_REFUSED`: nobody is there, nobody handles the action, or the handler failed
+   * @throws (rejects) an error with code `ERR_ASK_TIMEOUT`, or `ERR_ASK_REFUSED`: nobody is there, nobody handles the action, the handler
+   * failed, or the process that was asked ended before it answered
    * @throws (rejects) TypeError or RangeError for a target, a timeout or data that cannot be
    */
   async ask<Answer = unknown>(to: AskTarget, action: string, data?: unknown, options: { readonly timeout?: number } = {}): Promise<Answer> {
