@@ -120,6 +120,8 @@ describe("socket.io", { concurrency: 2 }, () => {
       const counts = await Promise.all(clients.map(({ socket }) => socket.timeout(20_000).emitWithAck("count")));
       return counts.every((count) => count === clients.length);
     });
+    assert.match(service.output(), /^heard an answer$/m);
+    assert.doesNotMatch(service.output(), /heard another one's answer/, "they go to the one that asked alone");
     const binary = Buffer.from([0, 255, 128, 10]);
     clients[0]?.socket.emit("all", { words: "to all", binary });
     await until("everybody has heard it", () => heard.every((each) => each.length === 1));

@@ -1,6 +1,6 @@
 // The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
 import { Socket } from "node:net";
-import { envelopeOf, FrameReader, spareRoom } from "../../messenger/frame.ts";
+import { envelopeOf, FrameReader, senderOf, spareRoom } from "../../messenger/frame.ts";
 import { readBody, readLetter } from "../../messenger/letter.ts";
 import { Outbox } from "../../messenger/outbox.ts";
 import type { Assignment } from "../../messenger/wire.ts";
@@ -8,6 +8,7 @@ import type { TcpHandle } from "../../sockets/internals.ts";
 import type { Channel } from "../border/channel.ts";
 import { makeSendable, type Sendable, takeHandle } from "./handles.ts";
 import { Messenger } from "./messenger.ts";
+import { SocketIo } from "./socket-io.ts";
 
 /** What may wait for a master that is busy. */
 const OUTBOX_BYTES: number = 64 * 1024 * 1024;
@@ -17,6 +18,7 @@ export class PostBox {
   readonly messenger: Messenger;
   /** For a frame, until it has been sent. */
   readonly room: (bytes: number) => Buffer = spareRoom();
+  readonly socketIo: SocketIo = new SocketIo();
   readonly #outbox: Outbox;
   readonly #channel: Channel;
   #isFlushing = false;
@@ -40,7 +42,7 @@ export class PostBox {
       room: this.room,
       send: (frame, sendable) => (sendable === undefined ? this.send(frame) : this.hand(frame, sendable)),
       hasRawListeners: () => channel.hasAppListeners(),
-      emitRaw,
+      emitRaw: (frame, sendable) => this.#emitRaw(frame, sendable),
     });
     const reader = new FrameReader((frame) => this.messenger.receive(frame));
     pipe.once("close", () => this.#outbox.discard());
@@ -52,6 +54,14 @@ export class PostBox {
   #read(reader: FrameReader, bytes: Uint8Array, size: number): boolean {
     reader.push(Buffer.from(bytes.buffer, bytes.byteOffset, size));
     return true;
+  }
+
+  /** For the app's own listeners on `process`: egg's form, or what a foreign library sent. */
+  #emitRaw(frame: Buffer, sendable: Sendable | undefined): void {
+    const isForeign = envelopeOf(frame).kind === "foreign";
+    const message = isForeign ? readBody(frame) : readLetter(frame);
+    if (isForeign) this.socketIo.heard(message, senderOf(frame));
+    (process as NodeJS.EventEmitter).emit("message", message, sendable);
   }
 
   /** Sends with a socket, which is the receiver's from here on, or a server. */
@@ -71,11 +81,6 @@ export class PostBox {
     });
     return true;
   }
-}
-
-/** For the app's own listeners on `process`: egg's form, or what a foreign library sent. */
-function emitRaw(frame: Buffer, sendable: Sendable | undefined): void {
-  (process as NodeJS.EventEmitter).emit("message", envelopeOf(frame).kind === "foreign" ? readBody(frame) : readLetter(frame), sendable);
 }
 
 function ignore(): void {}

@@ -8,9 +8,7 @@ import { isSealed } from "../../messenger/wire.ts";
 import type { Readiness } from "../life/readiness.ts";
 import { isSendable, type Sendable } from "./handles.ts";
 import type { PostBox } from "./post-box.ts";
-
-/** What @socket.io/cluster-adapter marks its messages with; the primary is to hand them to all other workers. */
-const SOCKET_IO = "_sio_adapter";
+import { isSocketIo } from "./socket-io.ts";
 
 type Send = (message: unknown, handle?: SendHandle, options?: object, callback?: (error: Error | null) => void) => boolean;
 
@@ -51,8 +49,9 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     }
     // Whoever sends a connection has done with it.
     if (sendable instanceof Socket) sendable.destroy();
-    if ((message as { source?: unknown } | null)?.source !== SOCKET_IO) return true;
-    const envelope = { to: "siblings", kind: "foreign", receiver: 0, question: 0, action: SOCKET_IO } as const;
+    if (!isSocketIo(message)) return true;
+    const receiver = post.socketIo.receiverOf(message);
+    const envelope = { to: "siblings", kind: "foreign", receiver, question: 0, action: "socket.io" } as const;
     return post.send(writeFrame(envelope, ...writeForeign(message), post.room));
   }
 }
