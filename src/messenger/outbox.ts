@@ -52,6 +52,10 @@ export class Outbox {
   #start = 0;
   #end = 0;
   #bytes = 0;
+  /** Bytes of all that was ever taken. */
+  #taken = 0;
+  /** In order: who waits until so many bytes of what was taken are written. */
+  #waiters: { readonly taken: number; resolve(): void }[] = [];
   #isWriting = false;
   #isDiscarded = false;
 
@@ -95,6 +99,7 @@ export class Outbox {
     const isFull = this.#bytes > this.#limitBytes * EASED && this.#bytes + length > this.#limitBytes;
     if (this.#bytes > 0 && (isFull || this.#pool.bytes + length > this.#pool.limitBytes)) return false;
     this.#bytes += length;
+    this.#taken += length;
     this.#pool.bytes += length;
     if (length > PAGE_BYTES / 4) {
       this.#closePart();
@@ -122,6 +127,7 @@ export class Outbox {
       }
       this.#bytes -= size;
       this.#pool.bytes -= size;
+      this.#wake();
       this.flush();
       this.#onTaken();
     };
@@ -130,12 +136,24 @@ export class Outbox {
     this.#sink.uncork();
   }
 
+  /** Resolves when all that has been taken until now is written, or will never be. */
+  written(): Promise<void> {
+    if (this.#bytes === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#waiters.push({ taken: this.#taken, resolve }));
+  }
+
+  #wake(): void {
+    const left = this.#waiters.findIndex(({ taken }) => taken > this.#taken - this.#bytes);
+    for (const { resolve } of this.#waiters.splice(0, left === -1 ? this.#waiters.length : left)) resolve();
+  }
+
   /** The receiver is gone: what was not written will not be. */
   discard(): void {
     if (this.#isDiscarded) return;
     this.#isDiscarded = true;
     this.#pool.bytes -= this.#bytes;
     this.#bytes = 0;
+    this.#wake();
     this.#waiting = [];
     this.#page = null;
     this.#start = 0;

@@ -132,6 +132,17 @@ test("whoever sends faster than others read, who may be busy for a while, waits 
   assert.equal(await post.metric('rollcall_messages_dropped_total{reason="full"}'), 0);
 });
 
+test("sending says when there is no room, which is when the message is lost, and the sender can wait until there is", async (t) => {
+  const post = await startPost(t, { workers: 1 });
+  const worker = await post.pidOf("worker 0");
+  // 64 MiB, less the last one that has no room.
+  assert.deepEqual(await post.tell("agent", "fill", worker, 1024 * 1024), {
+    result: { number: 63, isSent: true, next: 64, isInOrder: true },
+  });
+  assert.deepEqual(await post.tell("agent", "fillRaw", worker, 1024 * 1024), { result: { count: 63, code: "ERR_MESSAGE_DROPPED" } });
+  assert.equal(await post.metric('rollcall_messages_dropped_total{reason="full"}'), 0);
+});
+
 test("a worker that does not read costs the other one a moment and the master little, and goes on when it reads again", async (t) => {
   const post = await startPost(t, { flags: ["--heartbeat-timeout", "10m"] });
   const [reading, stopped] = [await post.pidOf("worker 0"), await post.pidOf("worker 1")];

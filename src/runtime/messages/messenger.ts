@@ -40,6 +40,8 @@ interface Parts {
   readonly room?: (bytes: number) => Buffer;
   /** @returns false when there is no room for it */
   send(frame: Buffer, sendable?: Sendable): boolean;
+  /** Resolves when what was sent until now is out of this process. */
+  flushed(): Promise<void>;
   /** The app's listeners for `process.on("message")`. */
   hasRawListeners(): boolean;
   emitRaw(frame: Buffer, sendable: Sendable | undefined): void;
@@ -67,7 +69,7 @@ export class Messenger {
     this.#parts = parts;
   }
 
-  /** Sends to the agent and to every worker, this process included. @returns false when it was dropped because too much waits to be sent already */
+  /** Sends to the agent and to every worker, this process included. @returns false when it was dropped because too much waits to be sent already: see `flushed` */
   broadcast(action: string, data?: unknown): boolean {
     return this.#send("everybody", action, data);
   }
@@ -94,6 +96,14 @@ export class Messenger {
   /** Sends to the program that started the master, if it listens. It gets what JSON can hold. */
   sendToParent(action: string, data?: unknown): boolean {
     return this.#send("parent", action, data);
+  }
+
+  /**
+   * Resolves when all that this process has sent until now is on its way: at once, or when those who read more slowly have caught up. For who sends much, or
+   * ends the process next. Messages with a handle are not waited for.
+   */
+  flushed(): Promise<void> {
+    return this.#parts.flushed();
   }
 
   /** Calls the listener with the data of every letter with this action. */

@@ -41,6 +41,7 @@ export class PostBox {
       role,
       room: this.room,
       send: (frame, sendable) => (sendable === undefined ? this.send(frame) : this.hand(frame, sendable)),
+      flushed: () => this.#outbox.written(),
       hasRawListeners: () => channel.hasAppListeners(),
       emitRaw: (frame, sendable) => this.#emitRaw(frame, sendable),
     });

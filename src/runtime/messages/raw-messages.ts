@@ -21,7 +21,7 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
       return send.apply(this, args);
     const callback = args.find((each) => typeof each === "function") as ((error: Error | null) => void) | undefined;
     const isTaken = take(message, isSendable(handle) ? handle : undefined);
-    if (callback !== undefined) process.nextTick(callback, null);
+    if (callback !== undefined) process.nextTick(callback, isTaken ? null : dropped());
     return isTaken;
   };
 
@@ -54,6 +54,11 @@ export function takeRawMessages(post: PostBox, readiness: Pick<Readiness, "say">
     const envelope = { to: "siblings", kind: "foreign", receiver, question: 0, action: "socket.io" } as const;
     return post.send(writeFrame(envelope, ...writeForeign(message), post.room));
   }
+}
+
+function dropped(): Error {
+  const message = "Rollcall: the message was dropped: it is too long, too much waits to be sent already, or the socket is closed";
+  return Object.assign(new Error(message), { code: "ERR_MESSAGE_DROPPED" });
 }
 
 /** Binary data survive as what they are. */

@@ -10,7 +10,7 @@ let only: Messenger | null = null;
 
 export function standaloneMessenger(): Messenger {
   if (only !== null) return only;
-  const messenger = new Messenger({ role: "worker", send, hasRawListeners: () => false, emitRaw() {} }).hearMaster();
+  const messenger = new Messenger({ role: "worker", send, flushed, hasRawListeners: () => false, emitRaw() {} }).hearMaster();
   only = messenger;
   // What an app waits for before it begins to talk: all are there.
   setImmediate(() => {
@@ -30,6 +30,11 @@ export function standaloneMessenger(): Messenger {
       deliver(writeFrame({ ...envelope, kind: "refusal" }, ...writeBody(why, "v8")), "master");
     }
     return true;
+  }
+
+  /** What was sent before has been heard by then. */
+  function flushed(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Never in the turn in which it is sent. */

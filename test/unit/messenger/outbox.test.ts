@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { Outbox, type Pool, type Sink } from "../../../src/messenger/outbox.ts";
 
 /** A stream that writes when it is told to. */
@@ -138,5 +139,32 @@ describe("an outbox", () => {
     small.push(Buffer.alloc(1_000));
     assert.deepEqual([large.isCrowded, small.isCrowded, medium.isCrowded], [true, false, true]);
     assert.deepEqual([large.isEased, small.isEased, medium.isEased], [false, true, false]);
+  });
+
+  it("tells when what it had taken until then is written, whatever comes after it, or will never be", async () => {
+    const sink = new SlowSink();
+    const outbox = new Outbox(sink, 10_000_000);
+    await outbox.written();
+    const told: string[] = [];
+    const tell = (name: string): void => void outbox.written().then(() => told.push(name));
+    outbox.push(Buffer.alloc(2_000_000));
+    tell("first");
+    outbox.flush();
+    outbox.push(Buffer.alloc(100));
+    tell("second");
+    tell("second too");
+    await turn();
+    assert.deepEqual(told, []);
+    sink.drain();
+    await turn();
+    assert.deepEqual(told, ["first"]);
+    sink.drain();
+    await turn();
+    assert.deepEqual(told, ["first", "second", "second too"]);
+    outbox.push(Buffer.alloc(100));
+    tell("last");
+    outbox.discard();
+    await outbox.written();
+    assert.deepEqual(told.slice(3), ["last"]);
   });
 });
