@@ -22,6 +22,8 @@ export type Event =
   | { readonly type: "readied"; readonly life: number }
   | { readonly type: "beat"; readonly life: number; readonly sample: Sample }
   | { readonly type: "faulted"; readonly life: number; readonly fault: Fault }
+  /** Its channel to the master is closed, and it lives on. */
+  | { readonly type: "disconnected"; readonly life: number }
   | { readonly type: "closed"; readonly life: number }
   /** `reason` is null where the thing is well. */
   | { readonly type: "health"; readonly life: number; readonly name: string; readonly reason: string | null }

@@ -3,7 +3,7 @@
 
 import { describeEnd } from "./endings.ts";
 import type { Event } from "./events.ts";
-import type { DrainCause, Draining, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./life.ts";
+import type { DrainCause, Draining, Fault, KillCause, Killing, Life, Outcome, Ready, Role, Sample, Slot, StartReason } from "./life.ts";
 import { noteFailedSuccessor, noteLimits } from "./renewal.ts";
 import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
 import { findLife, hasPredecessor, suspectAfterMs } from "./select.ts";
@@ -56,17 +56,26 @@ export function onBeat(turn: Turn, id: number, said: Sample): void {
   noteLimits(turn, putLife(turn, slot, seen), seen);
 }
 
+/** A child without a channel drains by itself; it may need longer for that than it may be silent. */
+export const CHANNEL_LOST: Fault = {
+  name: "Error",
+  message: "it has lost its channel to the master, drains and is replaced",
+  stack: "",
+  code: "ERR_IPC_DISCONNECTED",
+  port: null,
+};
+
 /** An uncaught exception: a ready child drains itself and no longer holds its slot; a starting one is about to exit. */
-export function onFaulted(turn: Turn, event: Extract<Event, { type: "faulted" }>): void {
-  const found = findLife(turn.state, event.life);
+export function onFaulted(turn: Turn, id: number, fault: Fault): void {
+  const found = findLife(turn.state, id);
   if (found === null) return;
   const { slot, life } = found;
-  const held = putLife(turn, slot, { ...life, fault: event.fault });
-  log(turn, "error", `${called(slot)}: ${event.fault.name}: ${event.fault.message}`, { ...naming(slot, life), stack: event.fault.stack });
+  const held = putLife(turn, slot, { ...life, fault });
+  log(turn, "error", `${called(slot)}: ${fault.name}: ${fault.message}`, { ...naming(slot, life), stack: fault.stack });
   if (life.state !== "ready") return;
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
   const draining: Draining = {
-    ...identity({ ...life, fault: event.fault }),
+    ...identity({ ...life, fault }),
     state: "draining",
     readyAt: life.readyAt,
     cause: "crash",

@@ -3,7 +3,7 @@ import type { ExitReason } from "../errors.ts";
 import type { Event, Order, Signal } from "./events.ts";
 import { onHealth } from "./health.ts";
 import type { Life, Slot } from "./life.ts";
-import { checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
+import { CHANNEL_LOST, checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
@@ -106,9 +106,12 @@ function happen(turn: Turn, event: Event): void {
     case "beat":
       return onBeat(turn, event.life, event.sample);
     case "faulted":
-      onFaulted(turn, event);
+      onFaulted(turn, event.life, event.fault);
       abortByFault(turn, event.life);
       return checkCrashLoop(turn);
+    case "disconnected":
+      if (isLeaving(turn, event.life)) return;
+      return happen(turn, { type: "faulted", life: event.life, fault: CHANNEL_LOST });
     case "closed":
       return onClosed(turn, event.life);
     case "health":
@@ -123,6 +126,12 @@ function happen(turn: Turn, event: Event): void {
     default:
       event satisfies never;
   }
+}
+
+/** It was told to end, or has said why it will. */
+function isLeaving(turn: Turn, id: number): boolean {
+  const life = findLife(turn.state, id)?.life;
+  return life === undefined || life.state === "draining" || life.state === "killing" || life.fault !== null;
 }
 
 function onSignal(turn: Turn, signal: Signal): void {

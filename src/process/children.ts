@@ -116,6 +116,13 @@ export class Children {
       this.#listeners.onRemark({ type: "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
     });
+    // One that has ended is heard of in a moment.
+    child.once("disconnect", () => {
+      setTimeout(
+        () => this.#processes.get(life) === child && this.#listeners.onEvent({ type: "disconnected", life }),
+        LAST_WORDS_MS,
+      ).unref();
+    });
     child.once("exit", (code, signal) => {
       this.#descendants.orphaned(life, place, this.#killed.has(life));
       afterLastWords(child, () => this.#onExit(life, code, signal));

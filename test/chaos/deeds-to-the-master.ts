@@ -58,7 +58,11 @@ async function sendBurst(scene: Scene, chance: Chance): Promise<string> {
     sent[signal] = (sent[signal] ?? 0) + 1;
     await sleep(chance.below(6));
   }
-  await scene.order({ command: "scale", workers: scene.ground.workers, change: false });
+  // A signal that is on its way may come after the order.
+  await patiently("the target is what it was", async () => {
+    await scene.order({ command: "scale", workers: scene.ground.workers, change: false });
+    return (await scene.service.status()).workersTarget === scene.ground.workers;
+  });
   return JSON.stringify(sent);
 }
 

@@ -15,6 +15,7 @@ function factsAbout(life: number): readonly Event[] {
     { type: "readied", life },
     { type: "beat", life, sample: SAMPLE },
     { type: "faulted", life, fault: FAULT },
+    { type: "disconnected", life },
     { type: "closed", life },
     { type: "exited", life, code: 1, signal: null, oom: false },
   ];
@@ -106,6 +107,19 @@ describe("late facts", () => {
     story.exit(life, 1);
     assert.equal(story.slot(0).failures, 1);
     assert.equal(story.forks.length, 4);
+  });
+
+  it("a ready life without a channel is replaced, and may be silent until its drain's deadline; one that is leaving already goes on as it was told", () => {
+    const story = new Story({ workerCount: 1, hasAgent: false, heartbeatTimeoutMs: 3_000 }, { drainMs: null }).boot();
+    story.silent.add(1);
+    story.feed({ type: "disconnected", life: 1 });
+    story.ready().pass(8_999);
+    assert.equal(story.picture, "0 draining+ready");
+    assert.equal(story.all("kill").length, 0);
+    story.pass(1);
+    assert.equal(story.all("kill").length, 1);
+    const leaving = new Story({ workerCount: 1, hasAgent: false }, { drainMs: null }).boot().signal("SIGTERM");
+    assert.deepEqual(leaving.feed({ type: "disconnected", life: 1 }), []);
   });
 
   it("facts after the exit of the service change nothing", () => {
