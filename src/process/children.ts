@@ -75,6 +75,8 @@ export class Children {
   readonly #listeners: Listeners;
   readonly #processes: Map<number, ChildProcess> = new Map();
   readonly #killed: Set<number> = new Set();
+  /** Those that have not said a word yet. */
+  readonly #silent: Set<number> = new Set();
   readonly #channels: Map<number, { takes(): boolean }> = new Map();
   readonly #turnstile: Turnstile = new Turnstile();
   readonly #handsOnWay: Map<number, Set<() => void>> = new Map();
@@ -98,6 +100,7 @@ export class Children {
       return;
     }
     this.#processes.set(life, child);
+    this.#silent.add(life);
     const limits = {
       remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
       handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
@@ -137,7 +140,11 @@ export class Children {
   /** Sends an order; a handle goes along as a copy. */
   tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
     const child = this.#processes.get(life);
-    if (message.type === "drain" && child?.pid !== undefined) this.#descendants.note(life, child.pid);
+    if (message.type === "drain" && child?.pid !== undefined) {
+      this.#descendants.note(life, child.pid);
+      // Before its first statement it hears no order, on a busy machine for seconds, and TERM ends it; from then on TERM means nothing to it.
+      if (this.#silent.has(life)) child.kill("SIGTERM");
+    }
     if (child?.connected === true && this.#channels.get(life)?.takes() === true) child.send(seal(message), handle as never, ignore);
   }
 
@@ -198,6 +205,7 @@ export class Children {
 
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
     if (!this.#processes.delete(life)) return;
+    this.#silent.delete(life);
     this.#channels.delete(life);
     // Node tells nothing of what still waited for a child that is gone.
     for (const done of this.#handsOnWay.get(life) ?? []) done();
@@ -219,6 +227,7 @@ export class Children {
       return true;
     }
     const message = handed === null ? openFromChild(raw) : null;
+    if (message !== null) this.#silent.delete(life);
     const isTaken = message !== null && isAllowed(message, limits);
     if (isTaken) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
     else closeHandle(handle);

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asPid1, noPid1 } from "../helpers/namespaces.ts";
 import { childrenOf, isAlive } from "../helpers/processes.ts";
-import { type Service, startService } from "../helpers/service.ts";
+import { FIXTURES, type Service, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 
 const SLACK_MS = 6_000;
@@ -86,6 +86,19 @@ describe("TERM", { concurrency: 2 }, () => {
     await endsWith(service, 8);
     assert.deepEqual(children.filter(isAlive), []);
   });
+
+  for (const { who, agent } of [{ who: "workers" }, { who: "an agent", agent: "stop-agent.mjs" }]) {
+    test(`before ${who} came to a first statement, which takes seconds on a busy machine, ends it at once`, async (t) => {
+      const flags = ["--stop-timeout", `${STOP_TIMEOUT_MS}ms`, `--node-arg=--require=${FIXTURES.replace("apps/", "stands-still.cjs")}`];
+      const service = await startService(t, { app: "http.mjs", workers: 2, flags, ...(agent === undefined ? {} : { agent }) });
+      const expected = agent === undefined ? 2 : 1;
+      await until("they stand still", () => service.output().split("stands still").length > expected);
+      const children = childrenOf(service.pid);
+      service.signal("SIGTERM");
+      await endsWith(service, 0);
+      assert.deepEqual(children.filter(isAlive), []);
+    });
+  }
 
   test("while the agent boots forks no worker any more and exits 0", async (t) => {
     const options = { app: "http.mjs", agent: "stop-boot.mjs", workers: 2, env: { BOOT_MS: "60000" } };
