@@ -3,6 +3,14 @@ import type { Line } from "../log.ts";
 import type { Remark } from "../process/children.ts";
 import { describeAddress } from "./first-screen.ts";
 
+/** Why the system makes no process, in words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  EMFILE: "the master may open no more files (EMFILE); raise nofile (ulimit -n)",
+  ENFILE: "this machine may open no more files (ENFILE)",
+  EAGAIN: "there may be no more processes or threads (EAGAIN); raise pids.max or nproc (ulimit -u)",
+  ENOMEM: "there is no memory for another process (ENOMEM)",
+};
+
 function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
 }
@@ -51,6 +59,10 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
         message: `the kernel killed ${said.kills === 1 ? "a process" : `${said.kills} processes`} of this container for want of memory (OOM), but no worker and no agent: something that one of them, or docker exec, has started`,
         fields: { oomKills: said.kills },
       };
+    case "unstarted": {
+      const why = REFUSALS[(said.error as NodeJS.ErrnoException).code ?? ""] ?? said.error.message;
+      return { level: "error", message: `Cannot start ${who}: ${why}`, fields: { ...fields, err: said.error } };
+    }
     case "trouble":
       return { level: "error", message: `Cannot reach ${who}: ${said.error.message}`, fields: { ...fields, err: said.error } };
     default:

@@ -12,6 +12,8 @@ export function describeEnd(life: Life, event: Departure, outcome: Outcome): str
     case "clean":
       return `stopped (${how})`;
     case "boot_failure":
+      // No process: why there is none is a line of its own.
+      if (event.code === null && event.signal === null) return "could not be started";
       return `failed to boot: it ${how} before it was ready${life.fault === null ? "" : ` (${life.fault.name}: ${life.fault.message})`}`;
     case "oom":
       return "was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers";

@@ -55,7 +55,7 @@ export function takeRollCall(turn: Turn): void {
   const fields = { strikes: next.strikes, threshold: settings.failureThreshold, count: { agent: count.agent, worker: count.worker } };
   const strike =
     rollCall.raisedAt === null ? `strike ${next.strikes} of ${settings.failureThreshold}` : `strike ${next.strikes}, still failing`;
-  log(turn, "warn", `roll call: ${strike} (${describeCount(count)})`, fields);
+  log(turn, "warn", `roll call: ${strike}: ${describeCount(count)}`, fields);
   if (next.strikes >= settings.failureThreshold && next.raisedAt === null) raise(turn, next, fields);
 }
 
@@ -107,7 +107,8 @@ function raise(turn: Turn, rollCall: RollCall, fields: Readonly<Record<string, u
   });
 }
 
-function describeCount(count: Headcount): string {
-  const away = count.absentShare > 0.5 ? `, no worker was ready for ${Math.round(count.absentShare * 100)} % of the time` : "";
-  return `${count.agent} agent, ${count.worker} ${count.worker === 1 ? "worker" : "workers"} present${away}`;
+function describeCount({ agent, worker, absentShare }: Headcount): string {
+  const away = absentShare > 0.5 ? `, and for ${Math.round(absentShare * 100)} % of the time since the last one none was ready` : "";
+  const workers = worker === 0 ? "no worker is present" : `${worker} ${worker === 1 ? "worker is" : "workers are"} present`;
+  return `${agent === 0 ? "the agent is absent, " : ""}${workers}${away}`;
 }

@@ -30,7 +30,8 @@ export type Remark =
   | ({ readonly type: "descendants" } & Ended)
   /** The kernel killed what is no child of the master's; which one has nothing to do with the place. */
   | { readonly type: "oom-elsewhere"; readonly place: Place; readonly kills: number }
-  | { readonly type: "trouble"; readonly place: Place; readonly error: Error };
+  /** There is no process, or there is one and something is wrong with it. */
+  | { readonly type: "unstarted" | "trouble"; readonly place: Place; readonly error: Error };
 
 /** What a worker says of the ports that can be held. */
 export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" | "answered" }>;
@@ -94,7 +95,7 @@ export class Children {
     try {
       child = launch(this.#plan, place, sockets, this.#descendants.markOf(life));
     } catch (error) {
-      this.#listeners.onRemark({ type: "trouble", place, error: error as Error });
+      this.#listeners.onRemark({ type: "unstarted", place, error: error as Error });
       // Later, so that a fork that fails at once is an event like any other.
       setImmediate(() => this.#listeners.onEvent({ type: "exited", life, code: null, signal: null, oom: false }));
       return;
@@ -116,7 +117,7 @@ export class Children {
     this.#channels.set(life, channel);
     child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && this.#listeners.onMissed(life));
     child.on("error", (error) => {
-      this.#listeners.onRemark({ type: "trouble", place, error });
+      this.#listeners.onRemark({ type: child.pid === undefined ? "unstarted" : "trouble", place, error });
       if (child.pid === undefined) this.#onExit(life, null, null);
     });
     // One that has ended is heard of in a moment.

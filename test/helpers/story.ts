@@ -157,8 +157,8 @@ export class Story {
     return this;
   }
 
-  /** Ends a process: by an exit code, or by a signal's name. */
-  exit(life: number, how: number | string = 1, oom = false): readonly Effect[] {
+  /** Ends a process: by an exit code, or by a signal's name; null is one that never came to be. */
+  exit(life: number, how: number | string | null = 1, oom = false): readonly Effect[] {
     this.#alive.delete(life);
     const [code, signal] = typeof how === "number" ? [how, null] : [null, how];
     return this.feed({ type: "exited", life, code, signal, oom });

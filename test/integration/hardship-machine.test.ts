@@ -116,7 +116,9 @@ describe("a limit of processes", { skip: cannotLimit() }, () => {
     const [first, second] = await service.workerPids();
     writeFileSync(`${group}/pids.max`, "1");
     kill(first as number);
-    await until("a fork has failed", () => service.hasLogged(/Cannot reach worker 0: .*EAGAIN/));
+    await until("a fork has failed", () =>
+      service.hasLogged(/^Cannot start worker 0: there may be no more processes or threads \(EAGAIN\)/),
+    );
     assert.equal(await ask(service, "/pid"), String(second));
     assert.equal(await service.probe("ready"), 200);
     assert.match(await service.metrics(), /^rollcall_live 1$/m);

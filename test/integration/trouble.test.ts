@@ -23,7 +23,7 @@ describe("trouble", { concurrency: 2 }, () => {
     // Whatever it opens from now on has a higher number than it may have.
     limit(Math.min(...freeDescriptors(service.pid)));
     process.kill(first as number, "SIGKILL");
-    await until("a fork has failed", () => service.hasLogged(/Cannot reach worker 0: .*EMFILE/));
+    await until("a fork has failed", () => service.hasLogged(/^Cannot start worker 0: the master may open no more files \(EMFILE\)/));
     assert.equal(await (await fetch(service.url("/pid"), { headers: { connection: "close" } })).text(), String(second));
     limit(4_096);
     await until("the worker is back", async () => (await service.workerPids()).length === 2);

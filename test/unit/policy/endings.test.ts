@@ -35,6 +35,15 @@ describe("the end of a worker", () => {
     );
   });
 
+  it("that never began is none", () => {
+    const story = new Story({ hasAgent: false }).boot();
+    story.exit(story.worker(0), 1);
+    assert.equal(
+      wordsOf((_, life) => story.exit(life, null), story),
+      "boot_failure: worker 0 could not be started",
+    );
+  });
+
   it("by exit 110 names the channel", () => {
     assert.match(
       wordsOf((story, life) => story.exit(life, 110)),

@@ -31,6 +31,7 @@ describe("the roll call", () => {
     story.pass(10_000);
     assert.equal(story.state.rollCall.strikes, 2);
     assert.ok(isLive(story.state));
+    assert.ok(story.logged(/^roll call: strike 2 of 3: the agent is absent, 2 workers are present$/));
     story.pass(9_999);
     assert.ok(isLive(story.state));
     story.pass(1);
@@ -50,7 +51,9 @@ describe("the roll call", () => {
     const story = new Story({ maxRestarts: 1_000 }).boot();
     loseWorkers(story).pass(30_000);
     assert.equal(story.state.rollCall.strikes, 3);
-    assert.ok(story.logged(/strike 2 of 3 \(1 agent, 0 workers present, no worker was ready for 100 % of the time\)/));
+    assert.ok(
+      story.logged(/^roll call: strike 2 of 3: no worker is present, and for 100 % of the time since the last one none was ready$/),
+    );
   });
 
   it("counts one worker of many as present", () => {
@@ -80,6 +83,7 @@ describe("the roll call", () => {
     story.pass(20_100);
     assert.equal(story.picture, "0 ready");
     assert.equal(story.state.rollCall.strikes, 1);
+    assert.ok(story.logged(/^roll call: strike 1 of 3: no worker is present/), "of an agent that nobody asked for nothing is said");
   });
 
   it("strikes when no worker was ready for more than half of the time, even if one is ready now", () => {
