@@ -41,6 +41,8 @@ export interface Assignment {
   /** Budget of a drain that nobody ordered: a lost master, an uncaught exception. */
   readonly stopTimeoutMs: number;
   readonly drainIdleMs: number;
+  /** Whether what it starts in a session of its own outlives it. */
+  readonly keepsDaemons: boolean;
   /** Listening sockets of the master's that this worker inherits, by port and queue, as descriptors. */
   readonly held: readonly InheritedSocket[];
   /** Names the service in the locks of its ports; null: nothing is held, and listening is as Node's cluster has it. */

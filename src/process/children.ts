@@ -7,11 +7,13 @@ import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import { type ConnectionHandle, isHandleInFlight, type TcpHandle } from "../sockets/internals.ts";
+import { signalProcess } from "../system/kin.ts";
 import { OomWatch } from "../system/oom.ts";
 import { preferForOom } from "../system/oom-score.ts";
 import { Allowance } from "./allowance.ts";
 import { closeHandle, readChannel } from "./child-channel.ts";
-import { Descendants, type Ended, signalProcess } from "./descendants.ts";
+import { Descendants, type Ended } from "./descendants.ts";
+import { afterLastWords, LAST_WORDS_MS } from "./last-words.ts";
 import { type LaunchPlan, launch, type Place } from "./launch.ts";
 import { type OpenPipe, postPipe } from "./post-pipe.ts";
 
@@ -52,9 +54,6 @@ interface Limits {
   readonly handles: Allowance;
   readonly handed: Allowance;
 }
-
-/** How long the end of a dead child's channel is waited for. */
-const LAST_WORDS_MS = 200;
 
 interface Listeners {
   readonly onEvent: (event: Event) => void;
@@ -266,24 +265,6 @@ export class Children {
         message satisfies never;
     }
   }
-}
-
-/**
- * Once what a dead child has said is read: a busy master hears of the death before the reason. Whatever else came at the same time, such as the signal to
- * the whole group that killed it, comes first as well.
- */
-function afterLastWords(child: ChildProcess, callback: () => void): void {
-  if (!child.connected) return void setImmediate(callback);
-  let isOver = false;
-  const end = (): void => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(timer);
-    callback();
-  };
-  // A grandchild that has inherited the channel keeps it open.
-  const timer = setTimeout(end, LAST_WORDS_MS);
-  child.once("disconnect", () => setImmediate(end));
 }
 
 function isAllowed(message: ChildToMaster, { remarks, handles }: Limits): boolean {

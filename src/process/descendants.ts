@@ -1,9 +1,9 @@
 // What the children have started themselves, and what becomes of it: when a child ends, however, its descendants are asked to end, and a while later
 // made to. They are known by a mark in their environment and by who was whose child. Never the processes of others. Runs in the master.
 import { setTimeout as sleep } from "node:timers/promises";
-import { findKin, findKinNow, type Kin } from "../system/kin.ts";
+import { findKin, findKinNow, type Kin, LIFE_MARK, signalProcess } from "../system/kin.ts";
 import { isSameProcess, type ProcessIdentity, readStat, readTree, type Tree } from "../system/procfs.ts";
-import { MARK, type Place } from "./launch.ts";
+import type { Place } from "./launch.ts";
 
 /** From SIGTERM to SIGKILL. */
 const GRACE_MS = 2_000;
@@ -84,7 +84,7 @@ export class Descendants {
   killAllNow(hasChildren: boolean): void {
     if (!hasChildren && this.#families.size === 0) return;
     const noted = [...this.#families.values()].flatMap((family) => family.noted);
-    for (const each of [...noted, ...findKinNow(MARK, (mark) => mark.startsWith(`${this.#service}:`))])
+    for (const each of [...noted, ...findKinNow(LIFE_MARK, (mark) => mark.startsWith(`${this.#service}:`))])
       if (!this.#isSpared(readStat(each.pid)?.session ?? 0)) signalProcess(each, "SIGKILL");
   }
 
@@ -93,7 +93,7 @@ export class Descendants {
     while (this.#families.size > 0) {
       // Those that come meanwhile are looked for in the next sweep.
       const wanted = [...this.#families];
-      const kin = await findKin(MARK, (mark) => this.#families.has(mark));
+      const kin = await findKin(LIFE_MARK, (mark) => this.#families.has(mark));
       for (const [mark, family] of wanted) this.#look(mark, family, this.#alive(mark, family, kin));
       if (this.#families.size > 0) await sleep(LOOK_AGAIN_MS);
     }
@@ -126,15 +126,5 @@ export class Descendants {
   /** What the app has daemonised on purpose. */
   #isSpared(session: number): boolean {
     return this.#keepsDaemons && session !== this.#session;
-  }
-}
-
-/** Signals a process, if it is still the one that was meant. */
-export function signalProcess({ pid, startTime }: ProcessIdentity, name: NodeJS.Signals): void {
-  if (!isSameProcess(pid, startTime)) return;
-  try {
-    process.kill(pid, name);
-  } catch {
-    // Gone already, or another user's.
   }
 }

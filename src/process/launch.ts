@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
 import type { QueueSocket } from "../sockets/held.ts";
+import { LIFE_MARK } from "../system/kin.ts";
 import { POST_FD } from "./post-pipe.ts";
 
 /** Inherited descriptors are contiguous from here on: above a hole they would arrive without close-on-exec. */
@@ -12,9 +13,6 @@ const FIRST_FD = 5;
 
 /** The first thing that a child runs. */
 const PRELOAD: string = ownFile("runtime/preload", ".cjs");
-
-/** The variable that marks a child, and with it everything that inherits its environment. */
-export const MARK = "ROLLCALL_LIFE";
 
 /** A worker's heartbeats come at least this often; a short heartbeat-timeout makes them come more often. */
 const HEARTBEAT_MS = 1_000;
@@ -46,7 +44,7 @@ export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSo
   const { config } = plan;
   const entry = place.role === "agent" ? (config.agent as string) : config.app;
   const execArgv = nodeFlags(plan, place);
-  const env = { ...childEnvironment(plan, place, sockets), [MARK]: mark };
+  const env = { ...childEnvironment(plan, place, sockets), [LIFE_MARK]: mark };
   if (place.role === "agent") {
     const stdio = ["inherit", "inherit", "inherit", "ipc", "pipe"] as const;
     return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: [...stdio] });
@@ -92,6 +90,7 @@ function childEnvironment({ config, service, sticky }: LaunchPlan, place: Place,
     heartbeatMs: Math.min(HEARTBEAT_MS, config.heartbeatTimeoutMs / 4),
     stopTimeoutMs: config.stopTimeoutMs,
     drainIdleMs: config.drainIdleMs,
+    keepsDaemons: config.keepDescendants,
     service: place.role === "worker" ? service : null,
     sticky: place.role === "worker" && sticky ? { host: config.host } : null,
     held: sockets.map(({ queue, port, host, isBusy }, index) => ({ queue, port, host, isBusy, fd: FIRST_FD + index })),

@@ -6,6 +6,7 @@ import { Channel } from "./border/channel.ts";
 import { freeInspectorPort } from "./border/inspection.ts";
 import { openInspector } from "./border/inspector.ts";
 import { SignalGuard } from "./border/signal-guard.ts";
+import { endDescendantsAtExit } from "./life/descendants.ts";
 import { Drain } from "./life/drain.ts";
 import { catchFaults } from "./life/faults.ts";
 import { startHeartbeat } from "./life/heartbeat.ts";
@@ -34,6 +35,7 @@ if (assignment !== null && process.send !== undefined) {
     drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 });
   });
   channel.onLost(() => {
+    endDescendantsAtExit(assignment);
     listening.end();
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
   });

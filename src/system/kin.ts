@@ -1,7 +1,10 @@
 // Finds processes by a mark in the environment that they were started with: it stays on whoever inherits it, whoever their parent is by now.
-// One pass over /proc, in small steps, so that the master can answer between them. Runs in the master.
+// One pass over /proc, in small steps, so that the master can answer between them. Runs in the master, and in a child that has lost it.
 import { join } from "node:path";
-import { pidsIn, readStat, readTextOrNull } from "./procfs.ts";
+import { isSameProcess, type ProcessIdentity, pidsIn, readStat, readTextOrNull } from "./procfs.ts";
+
+/** The variable that marks a child, and with it everything that inherits its environment. */
+export const LIFE_MARK = "ROLLCALL_LIFE";
 
 /** A marked process, or one that descends from one. */
 export interface Kin {
@@ -35,6 +38,16 @@ export async function findKin(name: string, isWanted: (mark: string) => boolean,
     if (performance.now() < turnEndsAt) continue;
     await new Promise((resolve) => setImmediate(resolve));
     turnEndsAt = performance.now() + TURN_MS;
+  }
+}
+
+/** Signals a process, if it is still the one that was meant. */
+export function signalProcess({ pid, startTime }: ProcessIdentity, name: NodeJS.Signals): void {
+  if (!isSameProcess(pid, startTime)) return;
+  try {
+    process.kill(pid, name);
+  } catch {
+    // Gone already, or another user's.
   }
 }
 

@@ -34,6 +34,7 @@ const ASSIGNMENT: Assignment = {
   heartbeatMs: 1_000,
   stopTimeoutMs: 9_000,
   drainIdleMs: 5_000,
+  keepsDaemons: false,
   service: "test",
   sticky: null,
   held: [],

@@ -58,6 +58,26 @@ describe("descendants", { concurrency: 2, skip }, () => {
     assert.ok(service.hasLogged(/^worker 0 left \d+ processes behind: ended by SIGTERM$/), service.output());
   });
 
+  for (const { flags, kept } of [
+    { flags: [], kept: [] },
+    { flags: ["--keep-descendants"], kept: ["detached", "daemon"] },
+  ]) {
+    test(`go when the master is killed: their worker takes them along${flags.length > 0 ? ", but for daemons that are to be kept" : ""}`, async (t) => {
+      const service = await start(t, 1, ...flags);
+      const started = await startAll(t, service);
+      const stubborn = Number(await ask(service, "/stubborn"));
+      endAfter(t, [stubborn]);
+      const [worker] = await service.workerPids();
+      kill(service.pid);
+      await until("the worker is gone", () => !isAlive(worker as number));
+      await until("its descendants are gone", () => !isAlive(stubborn) && alive(started).length <= kept.length);
+      assert.deepEqual(
+        alive(started).map((each) => each.split(" ")[0]),
+        kept,
+      );
+    });
+  }
+
   test("go with a worker that is killed from outside, and those of the other worker stay", async (t) => {
     const service = await start(t, 2);
     const families = new Map<number, Started>();

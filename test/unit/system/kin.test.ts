@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { signalProcess } from "../../../src/process/descendants.ts";
-import { findKin, findKinNow } from "../../../src/system/kin.ts";
+
+import { findKin, findKinNow, signalProcess } from "../../../src/system/kin.ts";
 import { readStat } from "../../../src/system/procfs.ts";
 
 describe("kin on a made-up /proc", () => {
