@@ -2,6 +2,7 @@
 // Its one rule: the service owes the parent nothing; one that sends junk, does not read or dies costs messages of its own.
 import type { Line } from "../log.ts";
 import { type Answer, parseRequest } from "../messenger/control.ts";
+import type { Letter } from "../messenger/letter.ts";
 import { type Ask, type DeathFacts, type EndingError, openAsk, type ReadyFacts, sealForParent } from "../messenger/parent.ts";
 import { isSealed } from "../messenger/wire.ts";
 import type { Tally } from "../policy/effects.ts";
@@ -18,6 +19,8 @@ export interface ParentSource extends OrderSource {
   write(line: Line): void;
   /** Whatever else comes: letters for the service, and what only looks like one. */
   onLetter(raw: unknown): void;
+  /** One read has brought so much work, in bytes of a turn. */
+  onRead(weight: number): void;
 }
 
 /** Orders that may be on their way at once. */
@@ -41,17 +44,15 @@ export class Parent {
     this.#channel = openParentChannel({
       onMessage: (raw) => this.#onMessage(raw),
       onJunk: (problem) => this.#complain(problem),
+      onRead: (weight) => this.#source.onRead(weight),
       onLost: () => this.#onLost(),
     });
   }
 
-  get connected(): boolean {
-    return this.#channel?.connected === true;
-  }
-
-  /** @returns false when the letter is dropped: no parent, one that does not read, or what cannot be sent */
-  post(letter: object): boolean {
-    return this.#channel?.send(letter) === true;
+  /** @returns why the letter is dropped: there is no parent, or it does not read */
+  deliver(letter: Letter): "absent" | "full" | null {
+    if (this.#post(letter)) return null;
+    return this.#channel?.connected === true ? "full" : "absent";
   }
 
   /** For whoever takes letters and has too many: the parent's next ones wait in its own process. */
@@ -100,11 +101,15 @@ export class Parent {
       this.#answer(id, ...watch.settled(this.#source.state(), this.#source.now()), watch.ended(exitCode));
     this.#orders.clear();
     const error = exitCode === 0 ? null : this.#error;
-    if (this.#source.isOwn) this.post(sealForParent({ type: "ended", exitCode, error }));
+    if (this.#source.isOwn) this.#post(sealForParent({ type: "ended", exitCode, error }));
+  }
+
+  #post(message: object): boolean {
+    return this.#channel?.send(message) === true;
   }
 
   #announce(action: string, data: object): void {
-    this.post({ action, data, from: "master", to: "parent" });
+    this.#post({ action, data, from: "master", to: "parent" });
   }
 
   #onMessage(raw: unknown): void {
@@ -133,7 +138,7 @@ export class Parent {
   }
 
   #answer(id: number, ...answers: readonly Answer[]): void {
-    for (const answer of answers) this.post(sealForParent({ type: "answer", id, answer }));
+    for (const answer of answers) this.#post(sealForParent({ type: "answer", id, answer }));
   }
 
   #onLost(): void {

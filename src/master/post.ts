@@ -32,8 +32,8 @@ const LAST_WORDS_MS = 1_000;
 
 /** The program that spawned the master over an IPC channel. */
 export interface ParentEnd {
-  /** @returns false when it is gone */
-  deliver(letter: Letter): boolean;
+  /** @returns why it does not get it */
+  deliver(letter: Letter): "absent" | "full" | null;
   /** Its next letters wait in its own process. */
   pause(): void;
   resume(): void;
@@ -94,11 +94,12 @@ export class Post {
   fromParent(raw: unknown): void {
     const letter = readRawLetter(typeof raw === "string" ? { action: raw, data: raw } : raw);
     if (letter === null) return this.#losses.count("malformed", "the parent");
-    this.#write(() => {
-      const frame = writeLetter(letter, "v8");
-      this.#take(frame, "parent", null);
-      if (this.#parent !== null) this.#turnstile.count(this.#parent, frame.length);
-    });
+    this.#write(() => this.#take(writeLetter(letter, "v8"), "parent", null));
+  }
+
+  /** The parent has brought so much work, in bytes of a turn. */
+  parentRead(weight: number): void {
+    if (this.#parent !== null) this.#turnstile.count(this.#parent, weight);
   }
 
   /** A child has been forked; the pipe is its post. */
@@ -223,7 +224,7 @@ export class Post {
       this.#count(from, to, 1);
       return envelope.action === RELOAD_ACTION ? null : "absent";
     }
-    if (to === "parent") return this.#handToParent(frame, from, who) ? null : "absent";
+    if (to === "parent") return this.#handToParent(frame, from, who);
     let handed = 0;
     const isReply = envelope.kind === "answer" || envelope.kind === "refusal";
     for (const { outbox, life } of children) {
@@ -239,17 +240,16 @@ export class Post {
     return children.length === 0 ? "absent" : "full";
   }
 
-  #handToParent(frame: Buffer, from: Endpoint, who: string): boolean {
-    let isHanded = false;
+  #handToParent(frame: Buffer, from: Endpoint, who: string): DropReason | null {
+    let loss: DropReason | null = "malformed";
     try {
-      isHanded = this.#parent?.deliver(readLetter(frame)) === true;
+      loss = this.#parent === null ? "absent" : this.#parent.deliver(readLetter(frame));
     } catch {
-      this.#losses.count("malformed", who);
-      return false;
+      // A body that is none.
     }
-    if (isHanded) this.#count(from, "parent", 1);
-    else this.#losses.count("absent", who);
-    return isHanded;
+    if (loss === null) this.#count(from, "parent", 1);
+    else this.#losses.count(loss, who);
+    return loss;
   }
 
   /** A question has been put, or (`loss`) could not be: then the one who asked need not wait. */

@@ -114,8 +114,9 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     now: () => world.now(),
     order,
     onLetter: (raw) => post.fromParent(raw),
+    onRead: (weight) => post.parentRead(weight),
   });
-  post.connectParent({ deliver: (letter) => parent.post(letter), pause: () => parent.pause(), resume: () => parent.resume() });
+  post.connectParent(parent);
 
   const notifier = new Notifier({ manager, world, write, state: () => loop.state });
 

@@ -16,6 +16,23 @@ export interface FrameListener {
 const NEWLINE = 10;
 const HEADER_BYTES = 4;
 
+/** A piece costs more than its bytes where they are few. */
+const SMALL_BYTES = 4_096;
+
+/** Adds a piece; small ones become one, so that what is written byte by byte costs little more than its bytes. */
+function keepIn(kept: Buffer[], bytes: Buffer): void {
+  let last = bytes;
+  for (let before = kept.at(-1); before !== undefined && last.length < SMALL_BYTES && before.length <= last.length; before = kept.at(-1)) {
+    kept.pop();
+    // In memory of its own: a part of a pool would keep the whole of it.
+    const joined = Buffer.allocUnsafeSlow(before.length + last.length);
+    joined.set(before);
+    joined.set(last, before.length);
+    last = joined;
+  }
+  kept.push(last);
+}
+
 /** `json`: a message is a line. */
 export function lineReader(maxBytes: number, { onMessage, onJunk }: FrameListener): FrameReader {
   let kept: Buffer[] = [];
@@ -25,7 +42,7 @@ export function lineReader(maxBytes: number, { onMessage, onJunk }: FrameListene
   function keep(bytes: Buffer): void {
     if (isSkipping || bytes.length === 0) return;
     size += bytes.length;
-    if (size <= maxBytes) return void kept.push(bytes);
+    if (size <= maxBytes) return keepIn(kept, bytes);
     isSkipping = true;
     kept = [];
     onJunk(`a message of more than ${maxBytes} bytes`);
@@ -109,7 +126,7 @@ export function lengthReader(maxBytes: number, { onMessage, onJunk }: FrameListe
     const skipped = Math.min(skipBytes, bytes.length);
     skipBytes -= skipped;
     if (skipped === bytes.length) return;
-    kept.push(bytes.subarray(skipped));
+    keepIn(kept, bytes.subarray(skipped));
     size += bytes.length - skipped;
   }
 

@@ -7,6 +7,14 @@ import { type ChannelPipe, findPipe } from "./parent-hold.ts";
 const MAX_PARENT_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What may wait for a parent that does not read; what comes then is dropped. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+/** A write that waits costs some 2 KiB beside its bytes. */
+const MOST_UNREAD_MESSAGES = 8_192;
+/** Node's own answers, of 30 bytes each. */
+const MOST_UNREAD_ACK_BYTES = 64 * 1024;
+/** What a message takes beside its bytes, junk too, in bytes of a turn. */
+const MESSAGE_WEIGHT = 300;
+
+let unreadMessages = 0;
 
 export interface ParentChannel {
   readonly connected: boolean;
@@ -18,6 +26,8 @@ export interface ParentChannel {
 }
 
 export interface ParentListener extends FrameListener {
+  /** One read has brought so much work, in bytes of a turn. */
+  onRead(weight: number): void;
   /** The parent is gone, or has closed the channel: the service lives on. */
   onLost(): void;
 }
@@ -48,24 +58,39 @@ export function openParentChannel(listener: ParentListener): ParentChannel | nul
 
 /** Sends to the parent, if there is one. Never throws and never waits; what is small is out when this returns. */
 export function sendToParent(message: object): boolean {
-  if (process.send === undefined || !process.connected || (findPipe()?.writeQueueSize ?? 0) > MOST_UNREAD_BYTES) return false;
+  if (process.send === undefined || !process.connected) return false;
+  if (unreadBytes() > MOST_UNREAD_BYTES || unreadMessages >= MOST_UNREAD_MESSAGES) return false;
+  unreadMessages++;
   try {
-    process.send(message, undefined, undefined, ignore);
+    process.send(message, undefined, undefined, () => unreadMessages--);
     return true;
   } catch {
     // It has what the channel's serialization cannot carry.
+    unreadMessages--;
     return false;
   }
+}
+
+function unreadBytes(): number {
+  return findPipe()?.writeQueueSize ?? 0;
 }
 
 /** In the place of Node's own reader, which throws in the master for a line that is no JSON and keeps whatever does not end. */
 function readFrom(pipe: ChannelPipe, listener: ParentListener): void {
   const { onread } = pipe;
   const guarded: FrameListener = {
-    onMessage: (message) => (isInternal(message) ? obey(message) : listener.onMessage(message)),
-    onJunk: (problem) => listener.onJunk(problem),
+    onMessage(message) {
+      messages++;
+      if (isInternal(message)) obey(message);
+      else listener.onMessage(message);
+    },
+    onJunk(problem) {
+      messages++;
+      listener.onJunk(problem);
+    },
   };
   const reader = (isJson(pipe) ? lineReader : lengthReader)(MAX_PARENT_MESSAGE_BYTES, guarded);
+  let messages = 0;
   let before = pipe.bytesRead;
   let handle: ChannelPipe["pendingHandle"] = null;
   pipe.onread = (chunk) => {
@@ -75,7 +100,9 @@ function readFrom(pipe: ChannelPipe, listener: ParentListener): void {
     // The memory may be larger than what was read into it.
     const bytes = pipe.bytesRead - before;
     before = pipe.bytesRead;
+    messages = 0;
     reader.push(Buffer.from(chunk, 0, Math.min(bytes, chunk.byteLength)));
+    listener.onRead(bytes + messages * MESSAGE_WEIGHT);
   };
 
   /** A handle is taken off the channel as Node does it, so that the parent's sending goes on; the rest of Node's own words means nothing here. */
@@ -84,6 +111,8 @@ function readFrom(pipe: ChannelPipe, listener: ParentListener): void {
     const received = handle;
     if (cmd !== "NODE_HANDLE") return;
     handle = null;
+    // Node answers to each: it would heap up answers for a parent that does not read.
+    if (unreadBytes() > MOST_UNREAD_ACK_BYTES) return received?.close();
     try {
       process.emit("internalMessage" as "message", message, received as never);
     } catch {
@@ -108,5 +137,3 @@ function close(handle: unknown): void {
   if (typeof destroy === "function") destroy.call(handle);
   else if (typeof close === "function") close.call(handle);
 }
-
-function ignore(): void {}

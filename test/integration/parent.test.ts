@@ -177,4 +177,44 @@ describe("junk on the channel to the parent", { concurrency: 2 }, () => {
     forked.process.kill("SIGTERM");
     assert.equal(await forked.exited, 0, forked.output());
   });
+
+  test("a parent that floods and reads nothing costs a bounded memory, whatever it floods with, and holds up nobody else", async (t) => {
+    const flags = ["--workers", "2", "--heartbeat-timeout", "10m"];
+    const { channel, ...forked } = await forkRaw(t, { app: "http.mjs", flags });
+    const isUp = async (): Promise<boolean> => (await forked.status().catch(() => null))?.workers.every(isReady) === true;
+    await until("both workers are ready", isUp).catch(() => assert.fail(forked.output()));
+    channel.pause();
+    const stopped = (await forked.status()).workers[1]?.processes[0]?.pid as number;
+    process.kill(stopped, "SIGSTOP");
+    const before = await residentBytes(forked);
+    for (const [message, megabytes] of FLOODS) {
+      const line = `${JSON.stringify(message)}\n`;
+      const lines = Buffer.from(line.repeat(Math.ceil(1_000_000 / line.length)));
+      for (let sent = 0; sent < megabytes; sent++) channel.write(lines);
+      await until("the master has read it all", () => channel.writableLength === 0, 90_000);
+      assert.equal(await (await fetch(`http://127.0.0.1:${forked.appPort}/`)).text(), "hello");
+      const grown = (await residentBytes(forked)) - before;
+      assert.ok(grown < 100 * 1024 * 1024, `${grown} bytes more after ${megabytes} MB of ${line.slice(0, 60)}`);
+    }
+    process.kill(stopped, "SIGCONT");
+    channel.resume();
+    forked.process.kill("SIGTERM");
+    assert.equal(await forked.exited, 0, forked.output());
+  });
 });
+
+/** What a parent can flood with, and how many MB of it. Each of these made the master grow by more than may be, or would if it kept all. */
+const FLOODS: readonly (readonly [object, number])[] = [
+  [{ action: "long", data: "x".repeat(10_000), to: "app" }, 150],
+  [{ action: "short", to: "parent" }, 8],
+  [{ cmd: "NODE_HANDLE", type: "net.Socket" }, 10],
+];
+
+function isReady({ processes }: { readonly processes: readonly { readonly state: string }[] }): boolean {
+  return processes[0]?.state === "ready";
+}
+
+async function residentBytes({ metricsPort }: { readonly metricsPort: number }): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  return Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1]);
+}

@@ -1,7 +1,8 @@
 // Messages come out of a stream as they went in, however it is cut; what is no message is told of, bounded, and passed over.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { serialize } from "node:v8";
+import { serialize, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type FrameReader, lengthReader, lineReader } from "../../../src/messenger/frames.ts";
 
 const MAX_BYTES = 1_000;
@@ -82,3 +83,27 @@ it("a length near 4 GiB is skipped without being kept", () => {
   assert.equal(problems.length, 1);
   assert.ok(process.memoryUsage().arrayBuffers - before < 10 * piece.length);
 });
+
+for (const [name, make, begin] of [
+  ["lines", lineReader, Buffer.from('"')],
+  ["lengths", lengthReader, Buffer.from([0, 15, 0, 0])],
+] as const) {
+  it(`what is written byte by byte costs little more than its bytes (${name})`, () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const reader = make(16 * 1024 * 1024, { onMessage: () => assert.fail("a message"), onJunk: assert.fail });
+    reader.push(begin);
+    collect();
+    const before = usedBytes();
+    for (let bytes = 0; bytes < 300_000; bytes++) reader.push(Buffer.from("x"));
+    collect();
+    const grown = usedBytes() - before;
+    assert.ok(grown < 5_000_000, `${grown} bytes for 300,000`);
+    reader.push(Buffer.alloc(1));
+  });
+}
+
+function usedBytes(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
