@@ -44,7 +44,7 @@ WORKDIR /opt/rollcall
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts && rm -f node_modules/.bin/node
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.ts ./scripts/build.ts
+COPY scripts/build.ts scripts/libraries.ts ./scripts/
 COPY src ./src
 RUN npm run build
 COPY LICENSE ./

@@ -1,10 +1,11 @@
 // Builds what is published into dist: the sources bundled (Node opens twenty files instead of eighty before the first worker is forked), and
-// their declarations. The preload is CommonJS: --require loads it several times faster than an ES module.
+// their declarations. The preload is CommonJS: --require loads it several times faster than an ES module. libraries.ts has what is bundled of others.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, stop } from "esbuild-wasm";
+import { bundledLibraries, bundleLibraries } from "./libraries.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
@@ -20,7 +21,10 @@ const common: BuildOptions = {
   logLevel: "warning",
 };
 // One folder deep, as the sources are: what finds its own neighbours by import.meta.url finds them from a chunk too.
-await emit({ entryPoints: ["src/cli/rollcall.ts"], format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" });
+await emit({
+  entryPoints: ["src/cli/rollcall.ts"],
+  ...{ format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]", plugins: [bundledLibraries] },
+});
 for (const entry of [
   "src/config/config-child.ts",
   "src/index.ts",
@@ -36,6 +40,7 @@ await emit({
   outExtension: { ".js": ".cjs" },
   define: { "import.meta.filename": "__filename" },
 });
+await bundleLibraries("dist/libraries");
 chmodSync("dist/cli/rollcall.js", 0o755);
 await stop();
 
