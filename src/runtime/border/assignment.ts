@@ -2,7 +2,7 @@
 import type { Assignment } from "../../messenger/wire.ts";
 
 /** Its own file: in the package this one is part of it. */
-const PRELOAD: string = import.meta.filename.replace(/assignment\.ts$/, "preload.ts");
+const PRELOAD: string = import.meta.filename.replace(/border.assignment\.ts$/, "preload.ts");
 
 /**
  * Reads the assignment and takes it out of the environment, so that what the app spawns is not taken for a child of the master.
