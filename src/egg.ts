@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly require?: string | readonly string[];
   readonly pidFile?: string | null;
   readonly title?: string | null;
+  /** "worker_threads": the agent in a thread of the master, as `agentMode: "thread"`. Workers are processes all the same. */
+  readonly startMode?: "process" | "worker_threads" | null;
   /** By the client's address, as `listen: "sticky"`. */
   readonly sticky?: boolean | null;
   /** Egg's server environment; EGG_SERVER_ENV unless given. */
@@ -31,7 +33,7 @@ export interface ClusterOptions {
 }
 
 /** egg-cluster's own business, which has no meaning here. */
-const NOT_NEEDED: ReadonlySet<string> = new Set(["customEgg", "startMode", "ports", "reusePort", "isDebug", "clusterPort"]);
+const NOT_NEEDED: ReadonlySet<string> = new Set(["customEgg", "ports", "reusePort", "isDebug", "clusterPort"]);
 
 /**
  * Starts the service, stops it when this process is told to stop, hands messages on between it and this process's own parent, and ends this process as it
@@ -53,7 +55,7 @@ export async function startCluster(options: ClusterOptions = {}, callback?: () =
 }
 
 function startOptions(options: ClusterOptions): StartOptions {
-  const { baseDir, framework, workers, port, https, require, pidFile, title, sticky, rollcall, debugPort, ...others } = options;
+  const { baseDir, framework, workers, port, https, require, pidFile, title, sticky, startMode, rollcall, debugPort, ...others } = options;
   const secure = https || null;
   const given = Object.entries(others).filter(([name, value]) => !NOT_NEEDED.has(name) && value != null);
   const asked = framework ?? (options.customEgg as string | undefined);
@@ -70,6 +72,7 @@ function startOptions(options: ClusterOptions): StartOptions {
     require: require === undefined ? null : [require].flat(),
     ...{ pidFile, title },
     listen: sticky === true ? "sticky" : null,
+    agentMode: startMode === "worker_threads" ? "thread" : null,
   };
   return {
     // As it is: egg-cluster moves nobody, and takes an application without NODE_ENV for a developer's.

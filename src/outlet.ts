@@ -1,10 +1,10 @@
-// Where log lines leave the master: stdout, never waited for. A reader that has stopped (a paused terminal, a stuck log shipper) costs lines, not the
+// Where lines leave the master, its log's and those of a thread: stdout or stderr, never waited for. A reader that has stopped (a paused terminal, a stuck log shipper) costs lines, not the
 // service: what cannot be written now is kept for later, up to a bound, on a full disk as well; a reader that is gone is forgotten.
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 
 export interface Outlet {
-  write(line: string): void;
+  write(line: string | Buffer): void;
   /** Writes what the reader takes right now. */
   flush(): void;
   /** Resolves when everything is written, or after half a second. */
@@ -25,8 +25,16 @@ interface Target {
   unblock(): void;
 }
 
-export function openOutlet(): Outlet {
-  const target = openStdout();
+/** One for each descriptor: lines of two writers do not run into each other. */
+const outlets = new Map<number, Outlet>();
+
+export function openOutlet(fd: number = STDOUT): Outlet {
+  const outlet = outlets.get(fd) ?? makeOutlet(openTarget(fd));
+  outlets.set(fd, outlet);
+  return outlet;
+}
+
+function makeOutlet(target: Target): Outlet {
   const waiting: Buffer[] = [];
   let size = 0;
   let dropped = 0;
@@ -71,7 +79,7 @@ export function openOutlet(): Outlet {
     }, RETRY_MS).unref();
   }
 
-  function write(line: string): void {
+  function write(line: string | Buffer): void {
     if (isBroken) return;
     if (size > KEPT_BYTES) {
       dropped++;
@@ -84,8 +92,8 @@ export function openOutlet(): Outlet {
     pump();
   }
 
-  function push(line: string): void {
-    const chunk = Buffer.from(line);
+  function push(line: string | Buffer): void {
+    const chunk = typeof line === "string" ? Buffer.from(line) : line;
     size += chunk.length;
     waiting.push(chunk);
   }
@@ -106,16 +114,16 @@ export function openOutlet(): Outlet {
  * Where that cannot be (a socket, another user's pipe) the mode is set on what is shared, as any Node does that prints to a pipe; each start of a
  * child sets it back. Files do not block.
  */
-function openStdout(): Target {
-  const stat = fstatSync(STDOUT);
-  if (!stat.isFIFO() && !stat.isCharacterDevice() && !stat.isSocket()) return { fd: STDOUT, unblock() {} };
+function openTarget(fd: number): Target {
+  const stat = fstatSync(fd);
+  if (!stat.isFIFO() && !stat.isCharacterDevice() && !stat.isSocket()) return { fd, unblock() {} };
   try {
-    return { fd: openSync("/proc/self/fd/1", constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY), unblock() {} };
+    return { fd: openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY), unblock() {} };
   } catch {
-    if (stat.isCharacterDevice()) return { fd: STDOUT, unblock() {} };
+    if (stat.isCharacterDevice()) return { fd, unblock() {} };
     // Kept for as long as the target is: the garbage collector would close stdout with it.
-    const socket = new Socket({ fd: STDOUT, readable: false, writable: true }).unref();
+    const socket = new Socket({ fd, readable: false, writable: true }).unref();
     const { _handle } = socket as unknown as { _handle: { setBlocking?(blocking: boolean): void } | null };
-    return { fd: STDOUT, unblock: () => void _handle?.setBlocking?.(false) };
+    return { fd, unblock: () => void _handle?.setBlocking?.(false) };
   }
 }

@@ -86,19 +86,25 @@ function rowsOf(slot: SlotView): readonly (readonly Cell[])[] {
 }
 
 function processRow(name: string, process: ProcessView, slot: { readonly restarts: string; readonly requests: string }): readonly Cell[] {
-  const { residentBytes, eventLoopUtilization, requestsInFlight } = process;
+  const { pid, thread, eventLoopUtilization, requestsInFlight } = process;
   return [
     { text: name },
     { text: process.state, tone: PROCESS_TONES[process.state] },
-    { text: process.pid === null ? "" : String(process.pid) },
+    { text: pid === null ? "" : thread === null ? String(pid) : `${pid} thread ${thread}` },
     { text: String(process.generation) },
     { text: slot.restarts },
     { text: duration(process.uptimeSeconds) },
-    { text: residentBytes === null ? "" : `${Math.round(residentBytes / MIB)} MiB` },
+    { text: memoryOf(process) },
     { text: eventLoopUtilization === null ? "" : `${Math.round(eventLoopUtilization * 100)} %` },
     { text: requestsInFlight === null ? "" : String(requestsInFlight) },
     { text: slot.requests },
   ];
+}
+
+/** Of a thread the heap: the rest is the master's as well. */
+function memoryOf({ thread, residentBytes, heapUsedBytes }: ProcessView): string {
+  if (thread !== null) return heapUsedBytes === null ? "" : `heap ${Math.round(heapUsedBytes / MIB)} MiB`;
+  return residentBytes === null ? "" : `${Math.round(residentBytes / MIB)} MiB`;
 }
 
 /** Words to the left, figures to the right. */

@@ -78,6 +78,8 @@ export interface Config {
   readonly minReady: number;
   readonly agentGraceMs: number;
   readonly agentUncaught: "survive" | "restart";
+  /** Whether the agent has a process of its own, or a thread of the master's. */
+  readonly agentMode: "process" | "thread";
   readonly settleMs: number;
   readonly surge: number;
   /** 0 takes any free port (it is named in the first lines of the log). */

@@ -68,6 +68,7 @@ export interface ConfigFileOptions {
   readonly maxLifetime?: Duration | "off";
   readonly agentGrace?: Duration;
   readonly agentUncaught?: "survive" | "restart";
+  readonly agentMode?: "process" | "thread";
   readonly probesPort?: number;
   readonly metricsPort?: number;
   readonly metricsHost?: string | null;

@@ -173,6 +173,12 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: "survive",
     meaning: "an uncaught exception in the agent: survive (log it and live on) or restart",
   },
+  agentMode: {
+    name: "agent-mode",
+    kind: oneOf("<word>", "process", "thread"),
+    default: "process",
+    meaning: "process, or thread: the agent in a thread of the master saves memory, but its native crash or one huge allocation ends all",
+  },
 
   maxMemory: {
     name: "max-memory",

@@ -17,7 +17,8 @@ interface Examination {
 }
 
 export async function examineThenKill({ slot, life, kill, write }: Examination): Promise<void> {
-  const hang = life.pid === null ? null : await lookAtHang(life.pid, DEADLINE_MS[slot.role]).catch(() => null);
+  // The pid of a thread is the master's own, and nothing shows where a thread stands.
+  const hang = life.pid === null || life.thread !== null ? null : await lookAtHang(life.pid, DEADLINE_MS[slot.role]).catch(() => null);
   kill();
   hang?.release();
   if (hang !== null) write(describeHang(hang, slot, life));

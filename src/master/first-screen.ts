@@ -31,9 +31,19 @@ export function firstScreen({ plan, version, configFile }: Facts): readonly Line
         configFile,
       },
     },
+    ...(config.agent !== null && config.agentMode === "thread" ? [THREAD_WARNING] : []),
     ...sizing.notes.map((note): Line => ({ level: "warn", message: note, fields: {} })),
   ];
 }
+
+/** What nobody should learn from an outage. */
+const THREAD_WARNING: Line = {
+  level: "warn",
+  message:
+    "agent-mode thread: the agent runs in a thread of the master. What ends a whole process, a crash in native code or one allocation far above the " +
+    "heap's limit, ends the master and every worker with it; a thread has no inspector and takes no sockets",
+  fields: { agentMode: "thread" },
+};
 
 /** Where to ask, once the ports are open. */
 export function describeDesk({ probesPort, metricsPort }: DeskPorts, metricsHost: string | null): Line {

@@ -38,7 +38,7 @@ export interface OrphansView {
 }
 
 interface Parts {
-  readonly config: Pick<Config, "subreaper">;
+  readonly config: Pick<Config, "subreaper" | "agent" | "agentMode">;
   readonly world: World;
   readonly write: (line: Line) => void;
 }
@@ -64,8 +64,11 @@ export class Orphans {
     this.#parts = parts;
     const isFirst = process.pid === 1;
     if (!isFirst && parts.config.subreaper) this.#libc = becomeSubreaper();
-    this.#adopts = process.platform === "linux" && (isFirst || parts.config.subreaper);
-    this.#by = this.#adopts ? "nobody" : "pid-1";
+    const { subreaper, agent, agentMode } = parts.config;
+    const adopts = isFirst || subreaper;
+    // What a thread leaves behind when it ends is this process's own, and nobody in it waits for that.
+    this.#adopts = process.platform === "linux" && (adopts || (agent !== null && agentMode === "thread"));
+    this.#by = adopts && this.#adopts ? "nobody" : "pid-1";
     this.#init = initAbove();
     if (this.#adopts) watchOwnChildren();
   }
@@ -81,7 +84,7 @@ export class Orphans {
       });
     if (!this.#adopts) return;
     this.#libc ??= this.#load();
-    if (this.#libc !== null) this.#by = "rollcall";
+    if (this.#libc !== null && this.#by === "nobody") this.#by = "rollcall";
     const strangers = (): readonly number[] | null => strangersOf(process.pid, ownPids());
     const reap = (pid: number): number | null => this.#libc?.reap(pid) ?? null;
     this.#sighted = new Reaper({ strangers, zombie: (pid) => deadStranger(pid, process.pid), reap });
@@ -107,7 +110,7 @@ export class Orphans {
       return loadLibc();
     } catch (error) {
       this.#complain(
-        `Cannot reap orphans as PID 1: ${(error as Error).message}; zombies stay until the container ends (rollcall_zombies counts them). ` +
+        `Cannot reap ${this.#by === "nobody" ? "orphans as PID 1" : "what the agent's thread leaves behind"}: ${(error as Error).message}; zombies stay until the container ends (rollcall_zombies counts them). ` +
           "Expected koffi, or an init in the image (tini, dumb-init, catatonit), or one that the container is started with (docker run --init)",
       );
       return null;

@@ -7,9 +7,9 @@ const LOG_EVERY_MS = 60_000;
 
 /**
  * Why a letter was dropped: its receiver is not there, or has not read what it was sent before; it is longer than letters may be (the parent's: a child
- * hears of it at once); only the master says such a thing; its bytes are no letter.
+ * hears of it at once); only the master says such a thing; its bytes are no letter; it came with a socket or a server, which a thread cannot be given.
  */
-export const DROP_REASONS = ["absent", "full", "too_long", "forged", "malformed"] as const;
+export const DROP_REASONS = ["absent", "full", "too_long", "forged", "malformed", "thread"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 const WHY: Readonly<Record<DropReason, string>> = {
@@ -18,6 +18,7 @@ const WHY: Readonly<Record<DropReason, string>> = {
   too_long: "it is longer than 16 MiB",
   forged: "only the master says such a thing",
   malformed: "it is no message",
+  thread: "it came with a socket or a server, which an agent in a thread cannot be given (agent-mode thread)",
 };
 
 interface Parts {

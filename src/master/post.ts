@@ -1,7 +1,7 @@
 // The post: takes letters from the children's post pipes and from the parent, stamps them with who they really come from, and hands them on.
 // Bodies are not looked into. What cannot be handed on is dropped and counted, never thrown; a child that reads nothing costs others a moment.
 // In the master.
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Line } from "../log.ts";
 import { Crowd } from "../messenger/crowd.ts";
 import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp, writeFrame } from "../messenger/frame.ts";
@@ -9,7 +9,7 @@ import type { Handed } from "../messenger/handed.ts";
 import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
 import { Outbox, type Pool } from "../messenger/outbox.ts";
 import { type Notice, notices } from "../messenger/presence.ts";
-import { type Receivers, route, type Seat } from "../messenger/router.ts";
+import { forMaster, type Receivers, route, type Seat } from "../messenger/router.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
 import { Unanswered } from "../messenger/unanswered.ts";
 import type { Order } from "../policy/events.ts";
@@ -58,7 +58,7 @@ interface PostSeat extends Seat {
   isReady: boolean;
   readonly life: number;
   readonly who: string;
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly outbox: Outbox;
 }
 
@@ -171,10 +171,10 @@ export class Post {
     for (const receiver of receivers) {
       pending++;
       // One of its own for each: a set of them is kept.
-      if (this.#parts.children.hand(receiver.life, { frame, what }, handle, () => done()))
-        this.#count(from, receiver.role === "agent" ? "agent" : "app", 1);
+      const loss = this.#parts.children.hand(receiver.life, { frame, what }, handle, () => done());
+      if (loss === null) this.#count(from, receiver.role === "agent" ? "agent" : "app", 1);
       else {
-        this.#losses.count("full", who);
+        this.#losses.count(loss, who);
         done();
       }
     }
@@ -203,7 +203,7 @@ export class Post {
   }
 
   #take(frame: Buffer, from: Endpoint, sender: PostSeat | null): void {
-    const envelope = envelopeOf(frame);
+    const envelope = forMaster(envelopeOf(frame), process.pid);
     const who = sender?.who ?? from;
     if (isMasterAction(envelope.action)) return this.#losses.count("forged", who);
     stamp(frame, from, sender?.pid ?? 0);

@@ -63,6 +63,8 @@ export function describeRemark(said: Remark, ports: readonly number[]): Line {
       const why = REFUSALS[(said.error as NodeJS.ErrnoException).code ?? ""] ?? said.error.message;
       return { level: "error", message: `Cannot start ${who}: ${why}`, fields: { ...fields, err: said.error } };
     }
+    case "complaint":
+      return { level: "warn", message: `${who}: ${said.message}`, fields };
     case "trouble":
       return { level: "error", message: `Cannot reach ${who}: ${said.error.message}`, fields: { ...fields, err: said.error } };
     default:

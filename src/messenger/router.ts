@@ -1,5 +1,6 @@
 // Who gets a letter. Pure; the rules are egg's: a receiver's pid counts more than a destination, and without either it is the counterpart.
-import type { Destination, Endpoint } from "./frame.ts";
+import type { Destination, Endpoint, Envelope } from "./frame.ts";
+import { RELOAD_ACTION } from "./letter.ts";
 
 /** A child that can be reached. */
 export interface Seat {
@@ -36,10 +37,11 @@ export function route<Child extends Seat>(
   { masterPid, children }: Directory<Child>,
   random: number,
 ): readonly Receivers<Child>[] {
-  if (receiver === masterPid) return [{ to: "master", children: [] }];
   const all = [...children];
   if (receiver !== 0) {
     const found = all.filter(({ pid }) => pid === receiver);
+    // An agent in a thread has the master's pid, and most to say to: the master itself is reached as "master".
+    if (found.length === 0 && receiver === masterPid) return [{ to: "master", children: [] }];
     return [{ to: found[0]?.role === "agent" ? "agent" : "app", children: found }];
   }
   const agents = all.filter(({ role }) => role === "agent");
@@ -80,4 +82,9 @@ function usual(from: Endpoint): Endpoint {
     case "master":
       return "app";
   }
+}
+
+/** The one thing that the master understands is the master's where its pid is given; an agent in a thread has the same. */
+export function forMaster(envelope: Envelope, masterPid: number): Envelope {
+  return envelope.receiver === masterPid && envelope.action === RELOAD_ACTION ? { ...envelope, to: "master", receiver: 0 } : envelope;
 }

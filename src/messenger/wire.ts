@@ -26,6 +26,8 @@ export interface HttpsFiles {
 /** What a child is told of itself, in the environment variable ROLLCALL_CHILD. */
 export interface Assignment {
   readonly role: Role;
+  /** Runs in a thread of the master's: what it would have in descriptors it has in ports. */
+  readonly thread: boolean;
   readonly slot: number;
   readonly generation: number;
   readonly readyWhen: string;

@@ -18,7 +18,7 @@ export type Event =
   | { readonly type: "clock" }
   | { readonly type: "signalled"; readonly signal: Signal }
   | { readonly type: "ordered"; readonly order: Order }
-  | { readonly type: "forked"; readonly life: number; readonly pid: number }
+  | { readonly type: "forked"; readonly life: number; readonly pid: number; readonly thread: number | null }
   | { readonly type: "readied"; readonly life: number }
   | { readonly type: "beat"; readonly life: number; readonly sample: Sample }
   | { readonly type: "faulted"; readonly life: number; readonly fault: Fault }

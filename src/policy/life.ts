@@ -58,6 +58,8 @@ interface Identity {
   /** Unique for the master's life; late facts about an old life name it and change nothing. */
   readonly id: number;
   readonly pid: number | null;
+  /** Its number among the threads of the master, whose pid it has; null for a process of its own. */
+  readonly thread: number | null;
   readonly generation: number;
   readonly reason: StartReason;
   readonly forkedAt: number;

@@ -9,9 +9,9 @@ import { backoffMs, classifyExit, isShortLived } from "./restart.ts";
 import { findLife, hasPredecessor, suspectAfterMs } from "./select.ts";
 import { awaited, called, log, naming, putLife, putSlot, type Turn, tally } from "./turn.ts";
 
-export function onForked(turn: Turn, id: number, pid: number): void {
+export function onForked(turn: Turn, { life: id, pid, thread }: Extract<Event, { type: "forked" }>): void {
   const found = findLife(turn.state, id);
-  if (found !== null) putLife(turn, found.slot, { ...found.life, pid });
+  if (found !== null) putLife(turn, found.slot, { ...found.life, pid, thread });
 }
 
 export function onReadied(turn: Turn, id: number): void {
@@ -34,10 +34,15 @@ export function onReadied(turn: Turn, id: number): void {
     turn.state = { ...turn.state, servedGeneration: life.generation };
   }
   tally(turn, { metric: "boot-seconds", role: slot.role, value: bootSeconds });
-  log(turn, "info", `${called(slot)} ready in ${Math.round(bootSeconds * 1_000)} ms, pid ${life.pid}`, {
-    ...naming(slot, ready),
-    bootMs: Math.round(bootSeconds * 1_000),
-  });
+  log(
+    turn,
+    "info",
+    `${called(slot)} ready in ${Math.round(bootSeconds * 1_000)} ms, pid ${life.pid}${life.thread === null ? "" : `, thread ${life.thread} of the master`}`,
+    {
+      ...naming(slot, ready),
+      bootMs: Math.round(bootSeconds * 1_000),
+    },
+  );
 }
 
 export function onBeat(turn: Turn, id: number, said: Sample): void {
@@ -253,6 +258,6 @@ function killSlackMs(budgetMs: number): number {
 }
 
 function identity(life: Life) {
-  const { id, pid, generation, reason, forkedAt, fault, sample, queues, limits, ailments } = life;
-  return { id, pid, generation, reason, forkedAt, fault, sample, queues, limits, ailments };
+  const { id, pid, thread, generation, reason, forkedAt, fault, sample, queues, limits, ailments } = life;
+  return { id, pid, thread, generation, reason, forkedAt, fault, sample, queues, limits, ailments };
 }

@@ -116,6 +116,7 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
   const life: Starting = {
     id: state.nextLife,
     pid: null,
+    thread: null,
     generation: state.generation,
     reason,
     forkedAt: turn.now,

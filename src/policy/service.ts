@@ -99,7 +99,7 @@ function happen(turn: Turn, event: Event): void {
     case "ordered":
       return onOrder(turn, event.order);
     case "forked":
-      return onForked(turn, event.life, event.pid);
+      return onForked(turn, event);
     case "readied":
       onReadied(turn, event.life);
       return noteTrial(turn, event.life);

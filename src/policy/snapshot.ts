@@ -12,6 +12,8 @@ export type ProcessState = (typeof PROCESS_STATES)[number];
 export interface ProcessView {
   readonly state: ProcessState;
   readonly pid: number | null;
+  /** Of a thread of the master, whose pid it has; null for a process of its own. */
+  readonly thread: number | null;
   readonly generation: number;
   /** Why it was started. */
   readonly reason: StartReason;
@@ -21,6 +23,7 @@ export interface ProcessView {
   readonly uptimeSeconds: number;
   /** Seconds since its last heartbeat; null before it is ready. */
   readonly heartbeatAgeSeconds: number | null;
+  /** Null for a thread as well: its memory is a part of the master's. */
   readonly residentBytes: number | null;
   readonly heapUsedBytes: number | null;
   readonly heapLimitBytes: number | null;
@@ -136,12 +139,13 @@ function viewProcess(life: Life, now: number): ProcessView {
   return {
     state: life.state,
     pid: life.pid,
+    thread: life.thread,
     generation: life.generation,
     reason: life.reason,
     renewal: life.state === "ready" ? life.renewal : null,
     uptimeSeconds: seconds(now - life.forkedAt),
     heartbeatAgeSeconds: life.state === "ready" ? seconds(now - life.lastSeenAt) : null,
-    residentBytes: sample?.residentBytes ?? null,
+    residentBytes: life.thread === null ? (sample?.residentBytes ?? null) : null,
     heapUsedBytes: sample?.heapUsedBytes ?? null,
     heapLimitBytes: sample?.heapLimitBytes ?? null,
     eventLoopUtilization: sample?.utilization ?? null,

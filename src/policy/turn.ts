@@ -25,7 +25,7 @@ export function tally(turn: Turn, entry: Tally): void {
 /** The fields by which every log line names a child. */
 export function naming(slot: Slot, life: Life): Readonly<Record<string, unknown>> {
   return slot.role === "agent"
-    ? { role: slot.role, pid: life.pid, generation: life.generation }
+    ? { role: slot.role, pid: life.pid, ...(life.thread === null ? {} : { thread: life.thread }), generation: life.generation }
     : { role: slot.role, slot: slot.index, pid: life.pid, generation: life.generation };
 }
 

@@ -7,7 +7,7 @@ import type { Pausable, Turnstile } from "../messenger/turnstile.ts";
 import type { ChannelPipe } from "../system/parent-hold.ts";
 
 /** A message above this is passed over: what the runtime says is small, and letters go by the post. */
-const MAX_MESSAGE_BYTES: number = 4 * 1024 * 1024;
+export const MAX_MESSAGE_BYTES: number = 4 * 1024 * 1024;
 /** How much work a message is, in bytes of a turn: most of it is in what comes of it. */
 const MESSAGE_WEIGHT: number = 4 * 1024;
 const JUNK_WEIGHT = 200;

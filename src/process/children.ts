@@ -1,21 +1,22 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
-import type { ChildProcess } from "node:child_process";
 import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
 import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-import { type ConnectionHandle, isHandleInFlight, type TcpHandle } from "../sockets/internals.ts";
+import type { ConnectionHandle, TcpHandle } from "../sockets/internals.ts";
 import { signalProcess } from "../system/kin.ts";
 import { OomWatch } from "../system/oom.ts";
-import { preferForOom } from "../system/oom-score.ts";
+import type { ProcessIdentity } from "../system/procfs.ts";
 import { Allowance } from "./allowance.ts";
-import { closeHandle, readChannel } from "./child-channel.ts";
+import { closeHandle } from "./child-channel.ts";
+import { startProcess } from "./child-process.ts";
 import { Descendants, type Ended } from "./descendants.ts";
-import { afterLastWords, LAST_WORDS_MS } from "./last-words.ts";
-import { type LaunchPlan, launch, type Place } from "./launch.ts";
-import { type OpenPipe, postPipe } from "./post-pipe.ts";
+import { isThread, type LaunchPlan, type Place } from "./launch.ts";
+import type { OpenPipe } from "./post-pipe.ts";
+import { startThread } from "./thread.ts";
+import type { Vessel } from "./vessel.ts";
 
 /** What a child says that is no event of its life: for the log and the metrics. */
 export type Remark =
@@ -32,14 +33,12 @@ export type Remark =
   | ({ readonly type: "descendants" } & Ended)
   /** The kernel killed what is no child of the master's; which one has nothing to do with the place. */
   | { readonly type: "oom-elsewhere"; readonly place: Place; readonly kills: number }
-  /** There is no process, or there is one and something is wrong with it. */
-  | { readonly type: "unstarted" | "trouble"; readonly place: Place; readonly error: Error };
+  /** There is no process, or there is one and something is wrong with it, or it is not all that was asked for. */
+  | { readonly type: "unstarted" | "trouble"; readonly place: Place; readonly error: Error }
+  | { readonly type: "complaint"; readonly place: Place; readonly message: string };
 
 /** What a worker says of the ports that can be held. */
 export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" | "answered" }>;
-
-/** Node's own answer to a message whose handle did not come with it. */
-const HANDLE_MISSED = "NODE_HANDLE_NACK";
 
 /** A child that says more than so many things for the log in a while is not listened to, nor one that hands over more sockets than any app listens on. */
 const MOST_REMARKS = 100;
@@ -73,11 +72,10 @@ interface Listeners {
 export class Children {
   readonly #plan: LaunchPlan;
   readonly #listeners: Listeners;
-  readonly #processes: Map<number, ChildProcess> = new Map();
+  readonly #vessels: Map<number, Vessel> = new Map();
   readonly #killed: Set<number> = new Set();
   /** Those that have not said a word yet. */
   readonly #silent: Set<number> = new Set();
-  readonly #channels: Map<number, { takes(): boolean }> = new Map();
   readonly #turnstile: Turnstile = new Turnstile();
   readonly #handsOnWay: Map<number, Set<() => void>> = new Map();
   readonly #descendants: Descendants;
@@ -90,62 +88,56 @@ export class Children {
   }
 
   fork(life: number, place: Place, sockets: readonly QueueSocket[]): void {
-    let child: ChildProcess;
+    let vessel: Vessel;
     try {
-      child = launch(this.#plan, place, sockets, this.#descendants.markOf(life));
+      vessel = this.#start(life, place, sockets);
     } catch (error) {
       this.#listeners.onRemark({ type: "unstarted", place, error: error as Error });
       // Later, so that a fork that fails at once is an event like any other.
       setImmediate(() => this.#listeners.onEvent({ type: "exited", life, code: null, signal: null, oom: false }));
       return;
     }
-    this.#processes.set(life, child);
+    this.#vessels.set(life, vessel);
     this.#silent.add(life);
+    const { pid, thread, post } = vessel;
+    if (pid === undefined) return;
+    this.#listeners.onEvent({ type: "forked", life, pid, thread });
+    if (post !== null) this.#listeners.onPost(life, place, pid, post);
+  }
+
+  #start(life: number, place: Place, sockets: readonly QueueSocket[]): Vessel {
     const limits = {
       remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
       handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
       handed: new Allowance(MOST_HANDED, HANDED_PERIOD_MS),
     };
-    const channel = readChannel(child, this.#turnstile, {
+    const onTrouble = (error: Error): void => this.#listeners.onRemark({ type: "trouble", place, error });
+    const birth = { plan: this.#plan, place, sockets, mark: this.#descendants.markOf(life), turnstile: this.#turnstile };
+    return (isThread(this.#plan, place) ? startThread : startProcess)(birth, {
+      onTrouble,
+      onComplaint: (message) => this.#listeners.onRemark({ type: "complaint", place, message }),
       onMessage: (raw, handle) => this.#onMessage(life, place, raw, handle, limits),
       onBroken: (error) => {
         this.#listeners.onJunk(place);
-        this.#listeners.onRemark({ type: "trouble", place, error });
+        onTrouble(error);
       },
+      onMissed: () => this.#listeners.onMissed(life),
+      onUnstarted: (error) => this.#listeners.onRemark({ type: "unstarted", place, error }),
+      onLost: () => this.#listeners.onEvent({ type: "disconnected", life }),
+      onEnd: () => this.#descendants.orphaned(life, place, this.#killed.has(life)),
+      onExit: (code, signal) => this.#onExit(life, code, signal),
     });
-    this.#channels.set(life, channel);
-    child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && this.#listeners.onMissed(life));
-    child.on("error", (error) => {
-      this.#listeners.onRemark({ type: child.pid === undefined ? "unstarted" : "trouble", place, error });
-      if (child.pid === undefined) this.#onExit(life, null, null);
-    });
-    // One that has ended is heard of in a moment.
-    child.once("disconnect", () => {
-      setTimeout(
-        () => this.#processes.get(life) === child && this.#listeners.onEvent({ type: "disconnected", life }),
-        LAST_WORDS_MS,
-      ).unref();
-    });
-    child.once("exit", (code, signal) => {
-      this.#descendants.orphaned(life, place, this.#killed.has(life));
-      afterLastWords(child, () => this.#onExit(life, code, signal));
-    });
-    const pipe = postPipe(child);
-    if (child.pid === undefined) return;
-    preferForOom(child.pid);
-    this.#listeners.onEvent({ type: "forked", life, pid: child.pid });
-    if (pipe !== null) this.#listeners.onPost(life, place, child.pid, pipe);
   }
 
   /** Sends an order; a handle goes along as a copy. */
   tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
-    const child = this.#processes.get(life);
-    if (message.type === "drain" && child?.pid !== undefined) {
-      this.#descendants.note(life, child.pid);
-      // Before its first statement it hears no order, on a busy machine for seconds, and TERM ends it; from then on TERM means nothing to it.
-      if (this.#silent.has(life)) child.kill("SIGTERM");
+    const vessel = this.#vessels.get(life);
+    if (message.type === "drain" && vessel !== undefined) {
+      this.#note(life, vessel);
+      // Before its first statement it hears no order, on a busy machine for seconds.
+      if (this.#silent.has(life)) vessel.endUnborn();
     }
-    if (child?.connected === true && this.#channels.get(life)?.takes() === true) child.send(seal(message), handle as never, ignore);
+    if (vessel?.isConnected === true && vessel.takes()) vessel.send(seal(message), handle, ignore);
   }
 
   /**
@@ -153,43 +145,44 @@ export class Children {
    * @returns whether no other handle is on its way to that child; null: it has no channel any more
    */
   handOver(life: number, message: HandOverOrder, handle: ConnectionHandle): { readonly isAlone: boolean } | null {
-    const child = this.#processes.get(life);
-    if (child?.connected !== true) return null;
-    const isAlone = !isHandleInFlight(child);
-    child.send(seal(message), handle as never, ignore);
+    const vessel = this.#vessels.get(life);
+    if (vessel?.isConnected !== true) return null;
+    const isAlone = !vessel.hasHandleInFlight();
+    vessel.send(seal(message), handle, ignore);
     return { isAlone };
   }
 
-  /** Sends a letter with a copy of a handle. @returns false when the child takes none */
-  hand(life: number, handed: Handed, handle: TcpHandle, done: () => void): boolean {
-    const child = this.#processes.get(life);
-    if (child?.connected !== true || this.#channels.get(life)?.takes() !== true) return false;
+  /** Sends a letter with a copy of a handle. @returns why the child takes none; null when it was sent */
+  hand(life: number, handed: Handed, handle: TcpHandle, done: () => void): "full" | "thread" | null {
+    const vessel = this.#vessels.get(life);
+    if (vessel?.isConnected !== true || !vessel.takes()) return "full";
+    if (!vessel.takesHandles) return "thread";
     const onWay = this.#handsOnWay.get(life) ?? new Set();
     this.#handsOnWay.set(life, onWay.add(done));
-    child.send(sealHanded(handed), handle as never, () => onWay.delete(done) && done());
-    return true;
+    vessel.send(sealHanded(handed), handle, () => onWay.delete(done) && done());
+    return null;
   }
 
   /** What a child writes cannot be understood: it loses its channel, drains and is replaced. */
   giveUp(life: number): void {
-    const child = this.#processes.get(life);
-    if (child?.connected === true) child.disconnect();
+    const vessel = this.#vessels.get(life);
+    if (vessel?.isConnected === true) vessel.disconnect();
   }
 
   /** SIGKILLs a child and what it started. */
   kill(life: number): void {
-    const child = this.#processes.get(life);
-    if (child === undefined) return;
+    const vessel = this.#vessels.get(life);
+    if (vessel === undefined) return;
     this.#killed.add(life);
-    if (child.pid !== undefined) this.#killTree(life, child.pid);
-    // A process that never came to be has no exit to wait for.
-    else setImmediate(() => this.#onExit(life, null, null));
+    this.#killTree(life, vessel);
   }
 
-  /** The last resort, on the way out of the master: synchronous. */
-  killAll(): void {
-    for (const [life, child] of this.#processes) if (child.pid !== undefined) this.#killTree(life, child.pid);
-    this.#descendants.killAllNow(this.#processes.size > 0);
+  /** The last resort, on the way out of the master: synchronous. @returns whether a child lives that ends with the master alone */
+  killAll(): boolean {
+    const vessels = [...this.#vessels];
+    for (const [life, vessel] of vessels) this.#killTree(life, vessel);
+    this.#descendants.killAllNow(vessels.length > 0);
+    return vessels.some(([, { thread }]) => thread !== null);
   }
 
   /** Resolves when nothing is left of what the ended children had started; what does not end in time is killed. */
@@ -197,16 +190,21 @@ export class Children {
     return this.#descendants.settled(graceMs);
   }
 
-  #killTree(life: number, pid: number): void {
-    const descendants = this.#descendants.note(life, pid);
-    kill(pid);
+  #killTree(life: number, vessel: Vessel): void {
+    const descendants = this.#note(life, vessel);
+    vessel.kill();
     for (const each of descendants) signalProcess(each, "SIGKILL");
   }
 
+  /** A thread's parentage says nothing: whatever the master has started would be its own. What it has started itself is found by its mark. */
+  #note(life: number, { pid, thread }: Vessel): readonly ProcessIdentity[] {
+    if (pid === undefined) return [];
+    return thread === null ? this.#descendants.note(life, pid) : this.#descendants.noteMarked(life);
+  }
+
   #onExit(life: number, code: number | null, signal: NodeJS.Signals | null): void {
-    if (!this.#processes.delete(life)) return;
+    if (!this.#vessels.delete(life)) return;
     this.#silent.delete(life);
-    this.#channels.delete(life);
     // Node tells nothing of what still waited for a child that is gone.
     for (const done of this.#handsOnWay.get(life) ?? []) done();
     this.#handsOnWay.delete(life);
@@ -272,14 +270,6 @@ function isAllowed(message: ChildToMaster, { remarks, handles }: Limits): boolea
   if (type === "lodged" || type === "locked") return handles.take();
   if (type === "listening" || type === "cut" || (type === "fault" && message.survived)) return remarks.take();
   return true;
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Gone already.
-  }
 }
 
 function ignore(): void {}

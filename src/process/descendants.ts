@@ -64,6 +64,13 @@ export class Descendants {
     return found;
   }
 
+  /** The same for a child that is no process: by the mark alone, which costs a look at every process. */
+  noteMarked(life: number): readonly ProcessIdentity[] {
+    const found = findKinNow(LIFE_MARK, (mark) => mark === this.markOf(life)).filter(({ session }) => !this.#isSpared(session));
+    this.#noted.set(life, found);
+    return found;
+  }
+
   /** A child has ended; of one that had to be killed, nothing is asked any more. */
   orphaned(life: number, place: Place, isKilled: boolean): void {
     const noted = this.#noted.get(life) ?? [];

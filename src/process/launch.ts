@@ -1,6 +1,5 @@
-// How a child is started: Node flags, environment, arguments. The agent by child_process.fork, workers by cluster.fork. Runs in the master.
-import { type ChildProcess, fork } from "node:child_process";
-import cluster from "node:cluster";
+// How a child is started: Node flags, environment, arguments; the same for a process and for a thread but for what only a process can have.
+// Runs in the master.
 import type { Config } from "../config/config.ts";
 import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
@@ -35,39 +34,36 @@ export interface Place {
   readonly generation: number;
 }
 
-/**
- * Starts one child.
- * @param mark by which what it starts itself is found
- * @throws what the system says when no process can be made at once; a later failure arrives as the child's "error" event
- */
-export function launch(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[], mark: string): ChildProcess {
-  const { config } = plan;
-  const entry = place.role === "agent" ? (config.agent as string) : config.app;
-  const execArgv = nodeFlags(plan, place);
-  const env = { ...childEnvironment(plan, place, sockets), [LIFE_MARK]: mark };
-  if (place.role === "agent") {
-    const stdio = ["inherit", "inherit", "inherit", "ipc", "pipe"] as const;
-    return fork(entry, [...config.appArgs], { execArgv, env, cwd: config.cwd, stdio: [...stdio] });
-  }
-  cluster.schedulingPolicy = plan.unheld === "shared" ? cluster.SCHED_NONE : cluster.SCHED_RR;
-  cluster.setupPrimary({
-    exec: entry,
-    args: [...config.appArgs],
-    execArgv,
-    cwd: config.cwd,
-    stdio: ["inherit", "inherit", "inherit", "ipc", "pipe", ...sockets.map(({ handle }) => handle.fd)],
-  });
-  const worker = cluster.fork(env);
-  // Cluster repeats the process's errors on the worker, where nobody listening would make them the master's own.
-  worker.on("error", () => {});
-  return worker.process;
+export interface Launch {
+  readonly entry: string;
+  readonly args: string[];
+  readonly execArgv: string[];
+  readonly env: NodeJS.ProcessEnv;
 }
 
-function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
+/** @param mark by which what the child starts itself is found */
+export function launchOf(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[], mark: string): Launch {
+  const { config } = plan;
+  return {
+    entry: place.role === "agent" ? (config.agent as string) : config.app,
+    args: [...config.appArgs],
+    execArgv: nodeFlags(plan, place),
+    env: { ...childEnvironment(plan, place, sockets), [LIFE_MARK]: mark },
+  };
+}
+
+/** Whether the child is to be a thread of the master's. */
+export function isThread({ config }: LaunchPlan, { role }: Place): boolean {
+  return role === "agent" && config.agentMode === "thread";
+}
+
+function nodeFlags(plan: LaunchPlan, place: Place): string[] {
+  const { config, heapFlags } = plan;
   const name = place.role === "agent" ? "agent" : `worker ${place.slot}`;
   return [
-    ...(config.title === null ? [] : [`--title=${config.title}: ${name}`]),
-    ...heapFlags,
+    // Both are a whole process's: a thread's heap has its limit by another way.
+    ...(config.title === null || isThread(plan, place) ? [] : [`--title=${config.title}: ${name}`]),
+    ...(isThread(plan, place) ? [] : heapFlags),
     ...config.nodeArgs,
     "--require",
     PRELOAD,
@@ -76,10 +72,12 @@ function nodeFlags({ config, heapFlags }: LaunchPlan, place: Place): string[] {
   ];
 }
 
-function childEnvironment({ config, service, sticky }: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
+function childEnvironment(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
+  const { config, service, sticky } = plan;
   const [port] = config.ports;
   const assignment: Assignment = {
     role: place.role,
+    thread: isThread(plan, place),
     slot: place.slot,
     generation: place.generation,
     readyWhen: config.readyWhen,

@@ -2,12 +2,13 @@
 // 100 ms of a busy master's. Runs in the master.
 import type { ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** Where the child has it. */
 export const POST_FD = 4;
 
 /** Opens the pipe. The bytes are the listener's until it returns. */
-export type OpenPipe = (onBytes: (bytes: Buffer) => void) => Socket;
+export type OpenPipe = (onBytes: (bytes: Buffer) => void) => Duplex;
 
 const READ_BYTES: number = 64 * 1024;
 let shared: Buffer | null = null;

@@ -6,6 +6,7 @@ import { Channel } from "./border/channel.ts";
 import { freeInspectorPort } from "./border/inspection.ts";
 import { openInspector } from "./border/inspector.ts";
 import { SignalGuard } from "./border/signal-guard.ts";
+import { openBorder } from "./border/thread.ts";
 import { endDescendantsAtExit } from "./life/descendants.ts";
 import { Drain } from "./life/drain.ts";
 import { catchFaults } from "./life/faults.ts";
@@ -21,7 +22,8 @@ import { serveExported } from "./serving/serve-exported.ts";
 import { Traffic } from "./traffic/traffic.ts";
 
 const assignment = readAssignment();
-if (assignment !== null && process.send !== undefined) {
+const openPost = assignment === null ? null : openBorder(assignment);
+if (assignment !== null && openPost !== null) {
   // Without it a cluster worker exits 0 at once when its master is gone, whatever it has in hand.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
@@ -39,13 +41,14 @@ if (assignment !== null && process.send !== undefined) {
     listening.end();
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
   });
-  const post = new PostBox(assignment, channel);
+  const post = new PostBox(assignment, channel, openPost);
   const beat = startHeartbeat({ assignment, channel, traffic });
   const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });
   takeRawMessages(post, readiness);
   serveExported(assignment);
   const fail = catchFaults({ assignment, channel, drain, readiness, traffic });
-  if (assignment.debugPort === null) freeInspectorPort();
-  else openInspector(assignment.debugPort);
+  // A thread has no inspector of its own.
+  if (!assignment.thread && assignment.debugPort === null) freeInspectorPort();
+  else if (!assignment.thread && assignment.debugPort !== null) openInspector(assignment.debugPort);
   publishLink({ assignment, channel, hooks, readiness, messenger: post.messenger, fail });
 }

@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { type ProcessIdentity, pidsIn, readTextOrNull, zombieOf } from "./procfs.ts";
 
 const own = new Set<ChildProcess>();
+/** Started by threads of this process, each of which waits for its own. */
+const ofThreads = new Set<ThreadKin>();
 let isWatching = false;
 
 /** From here on every child that this process starts is known. To be called before the first one that may outlive the call. */
@@ -24,7 +26,29 @@ export function ownPids(): ReadonlySet<number> {
     if (child.exitCode !== null || child.signalCode !== null) own.delete(child);
     else if (child.pid !== undefined) pids.add(child.pid);
   }
+  for (const { pids: theirs } of ofThreads) for (const pid of theirs) pids.add(pid);
   return pids;
+}
+
+/** A thread that claims more has its children reaped by whoever comes first. */
+const MOST_OF_A_THREAD = 10_000;
+
+/** The processes that one thread has started and waits for, by its own word. When it has ended nobody does: they are strangers from then on. */
+export class ThreadKin {
+  readonly pids: Set<number> = new Set();
+
+  constructor() {
+    ofThreads.add(this);
+  }
+
+  note({ kin, isThere }: { readonly kin: number; readonly isThere: boolean }): void {
+    if (!isThere) this.pids.delete(kin);
+    else if (this.pids.size < MOST_OF_A_THREAD) this.pids.add(kin);
+  }
+
+  end(): void {
+    ofThreads.delete(this);
+  }
 }
 
 /**

@@ -39,6 +39,7 @@ const ASSIGNMENT: Assignment = {
   sticky: null,
   held: [],
   survivesUncaught: false,
+  thread: false,
 };
 
 /** One for each test process: it hooks every listen() from then on. */

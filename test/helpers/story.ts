@@ -230,7 +230,7 @@ export class Story {
     if (effect.type === "fork") {
       this.forks.push({ ...effect, at: this.now });
       this.#alive.add(effect.life);
-      this.feed({ type: "forked", life: effect.life, pid: 10_000 + effect.life });
+      this.feed({ type: "forked", life: effect.life, pid: 10_000 + effect.life, thread: null });
       this.#schedule("starting", effect.life);
     } else if (effect.type === "drain") this.#schedule("draining", effect.life);
     else if (effect.type === "kill") this.#schedule("killing", effect.life);

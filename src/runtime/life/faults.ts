@@ -36,6 +36,8 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
   process.on("uncaughtExceptionMonitor", (error) => {
     if (!isOurs() || !exits()) return;
     channel.sendNow({ type: "fault", fault: describe(error), survived: false });
+    // Of a thread's error Node prints nothing: it is for whoever started the thread.
+    if (assignment.thread) process.stderr.write(`Uncaught ${show(error)}\n`);
     process.off("uncaughtException", onFault);
   });
   return (error) => {

@@ -34,7 +34,7 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): () => v
   return beat;
 
   function sample(utilization: number): Sample {
-    const cpu = process.cpuUsage();
+    const cpu = assignment.thread ? process.threadCpuUsage() : process.cpuUsage();
     const heap = getHeapStatistics();
     liveHeap.note(heap);
     return {
@@ -42,7 +42,8 @@ export function startHeartbeat({ assignment, channel, traffic }: Parts): () => v
       lagP99Seconds: lagSeconds(lag.percentile(99)),
       lagMaxSeconds: lagSeconds(lag.max),
       utilization: Number.isFinite(utilization) ? Math.max(0, utilization) : 0,
-      residentBytes: residentBytes(),
+      // A thread shares its with the master: nobody can tell them apart.
+      residentBytes: assignment.thread ? 0 : residentBytes(),
       heapUsedBytes: heap.used_heap_size,
       heapLiveBytes: liveHeap.bytes,
       heapLimitBytes: heap.heap_size_limit,

@@ -1,18 +1,17 @@
 // The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
-import { Socket } from "node:net";
 import { envelopeOf, FrameReader, senderOf, spareRoom } from "../../messenger/frame.ts";
 import { readBody, readLetter } from "../../messenger/letter.ts";
 import { Outbox } from "../../messenger/outbox.ts";
 import type { Assignment } from "../../messenger/wire.ts";
 import type { TcpHandle } from "../../sockets/internals.ts";
 import type { Channel } from "../border/channel.ts";
+import { noHandles, type OpenPost } from "../border/thread.ts";
 import { makeSendable, type Sendable, takeHandle } from "./handles.ts";
 import { Messenger } from "./messenger.ts";
 import { SocketIo } from "./socket-io.ts";
 
 /** What may wait for a master that is busy. */
 const OUTBOX_BYTES: number = 64 * 1024 * 1024;
-const READ_BYTES: number = 64 * 1024;
 
 export class PostBox {
   readonly messenger: Messenger;
@@ -21,19 +20,16 @@ export class PostBox {
   readonly socketIo: SocketIo = new SocketIo();
   readonly #outbox: Outbox;
   readonly #channel: Channel;
+  readonly #takesHandles: boolean;
   #isFlushing = false;
 
-  constructor({ role, post }: Assignment, channel: Channel) {
-    // Into the same memory again and again: a buffer for each read would be collected at a price.
-    const onread = {
-      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback: (size: number, bytes: Uint8Array) => this.#read(reader, bytes, size),
-    };
-    const pipe = new Socket({ fd: post, readable: true, writable: true, onread });
+  constructor({ role, thread }: Assignment, channel: Channel, open: OpenPost) {
+    const pipe = open((bytes) => void reader.push(bytes));
     pipe.unref();
     pipe.on("error", ignore);
     this.#outbox = new Outbox(pipe, OUTBOX_BYTES);
     this.#channel = channel;
+    this.#takesHandles = !thread;
     channel.onHanded(({ frame, what }, native) => {
       if (native !== undefined) this.messenger.receive(frame, makeSendable(what, native as TcpHandle));
     });
@@ -52,11 +48,6 @@ export class PostBox {
     process.once("exit", () => this.#outbox.flush());
   }
 
-  #read(reader: FrameReader, bytes: Uint8Array, size: number): boolean {
-    reader.push(Buffer.from(bytes.buffer, bytes.byteOffset, size));
-    return true;
-  }
-
   /** For the app's own listeners on `process`: egg's form, or what a foreign library sent. */
   #emitRaw(frame: Buffer, sendable: Sendable | undefined): void {
     const isForeign = envelopeOf(frame).kind === "foreign";
@@ -67,6 +58,7 @@ export class PostBox {
 
   /** Sends with a socket, which is the receiver's from here on, or a server. */
   hand(frame: Buffer, sendable: Sendable): boolean {
+    if (!this.#takesHandles) throw noHandles();
     const taken = takeHandle(sendable);
     return taken !== null && this.#channel.hand({ frame, what: taken.what }, taken.native, taken.release);
   }

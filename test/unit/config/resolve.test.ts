@@ -81,6 +81,7 @@ test("fills everything with defaults but the app", async (t) => {
     minReady: 1,
     agentGraceMs: 10_000,
     agentUncaught: "survive",
+    agentMode: "process",
     settleMs: 3_000,
     surge: 1,
     probesPort: 9_000,

@@ -34,7 +34,17 @@ describe("the limits of a life", () => {
 
 describe("a limit is reached", () => {
   const reached = (limits: Partial<Limits>, said: Partial<Sample> | null, ageMs = 0) => {
-    const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, queues: [], ailments: [] } as const;
+    const identity = {
+      id: 1,
+      pid: 1,
+      thread: null,
+      generation: 1,
+      reason: "boot",
+      forkedAt: 0,
+      fault: null,
+      queues: [],
+      ailments: [],
+    } as const;
     const own = { limits: { ...NO_LIMITS, ...limits }, sample: said === null ? null : { ...SAMPLE, ...said } };
     const life: Ready = {
       ...identity,

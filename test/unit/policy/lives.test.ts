@@ -11,7 +11,7 @@ import { FAULT, SAMPLE, Story } from "../../helpers/story.ts";
 /** Every fact that a child can cause, about one life. */
 function factsAbout(life: number): readonly Event[] {
   return [
-    { type: "forked", life, pid: 77 },
+    { type: "forked", life, pid: 77, thread: null },
     { type: "readied", life },
     { type: "beat", life, sample: SAMPLE },
     { type: "faulted", life, fault: FAULT },
@@ -156,7 +156,17 @@ describe("two lives of one slot at one moment", () => {
 });
 
 describe("an end's name", () => {
-  const identity = { id: 1, pid: 1, generation: 1, reason: "boot", forkedAt: 0, fault: null, sample: null, ailments: [] } as const;
+  const identity = {
+    id: 1,
+    pid: 1,
+    thread: null,
+    generation: 1,
+    reason: "boot",
+    forkedAt: 0,
+    fault: null,
+    sample: null,
+    ailments: [],
+  } as const;
   const common = { ...identity, queues: [], limits: NO_LIMITS } as const;
   const starting: Starting = { ...common, state: "starting", deadlineAt: 1 };
   const ready: Ready = { ...common, state: "ready", readyAt: 0, lastSeenAt: 0, suspected: false, renewal: null, renewalSample: null };

@@ -11,7 +11,8 @@ const NO_FORMAT =
   "The error is shown whole, with name, code and stack, as Node shows it; the link to Egg's FAQ is Egg's own loggers' to add.";
 const ONE_BUDGET =
   "One budget for all of it, `--stop-timeout`: requests in hand are finished within it, exit 8 when something had to be killed.";
-const NO_THREADS = "Workers and agent are processes: a thread cannot be killed alone, nor given descriptors or a memory limit of its own.";
+const NO_INSPECTOR =
+  '`startMode: "worker_threads"` is `--agent-mode thread`, and a thread has no inspector of its own: debug the agent in a process.';
 
 export const EGG_CLUSTER: readonly Chapter[] = [
   {
@@ -222,8 +223,8 @@ export const EGG_CLUSTER: readonly Chapter[] = [
   {
     title: "egg-cluster: worker_threads.test.js, and what version 4 adds",
     rows: [
-      notOurs("worker_threads: support config agent debug port", NO_THREADS),
-      notOurs("worker_threads: should exit when emit error during agent worker boot", NO_THREADS),
+      notOurs("worker_threads: support config agent debug port", NO_INSPECTOR),
+      ours("worker_threads: should exit when emit error during agent worker boot", EXIT_4, by.THREAD_FAILS_AT_BOOT),
       ours(
         "reusePort: workers share a port",
         "They share held sockets, which lose nothing when a worker closes; `reusePort` is passed over.",

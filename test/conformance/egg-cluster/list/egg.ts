@@ -76,7 +76,7 @@ export const EGG: readonly Chapter[] = [
       same("broadcast each other", by.EGG, by.LETTERS),
       same("sendRandom", by.EGG, by.LETTERS),
       same("sendToApp/sendToAgent", by.EGG, by.LETTERS),
-      notOurs("worker_threads mode", "Workers and agent are processes."),
+      ours("worker_threads mode", "For the agent (`--agent-mode thread`); workers are processes.", by.EGG_THREAD),
     ],
   },
   {

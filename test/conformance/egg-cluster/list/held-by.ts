@@ -172,3 +172,14 @@ export const AGENT_DIES_IN_BOOT: Holder = at(
   CLUSTER,
   "an agent that dies while the workers boot ends the start with 4, and leaves no worker",
 );
+export const EGG_THREAD: Holder = at(
+  "integration/agent-thread-egg.test.ts",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the title as it stands in the file
+  "the agent of Egg ${version} works in a thread of the master",
+);
+export const THREAD_FAILS_AT_BOOT: Holder = at(
+  "integration/agent-thread-faults.test.ts",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the title as it stands in the file
+  "at boot (${boot}) ends the start with exit 4",
+);
+export const THREAD_SENDS: Holder = at("integration/agent-thread.test.ts", "reaches the workers by process.send and by its parent port");

@@ -104,7 +104,7 @@ export const PACKAGES: readonly Chapter[] = [
       ours("child_process.fork: should show warning when channel closed", NO_WARNING, by.PARENT_DIES, ABSENT),
       same("cluster.fork: should send message", by.PEERS),
       ours("cluster.fork: should show warning when channel closed", NO_WARNING, ABSENT),
-      notOurs("worker_threads: should send message", "Workers and agent are processes."),
+      same("worker_threads: should send message", by.THREAD_SENDS),
       notOurs("SENDMESSAGE_ONE_PROCESS: should emit", "A switch of theirs; a process without a master knows it by itself."),
     ],
   },
