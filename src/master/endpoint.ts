@@ -15,8 +15,6 @@ export interface Endpoint {
   close(): void;
 }
 
-/** A client that does not send its request in time loses its connection. */
-const REQUEST_MS = 5_000;
 /** An answer may be as large as 100 KiB and wait for a client that does not read. */
 const MOST_CLIENTS = 128;
 
@@ -27,12 +25,7 @@ const MOST_CLIENTS = 128;
  */
 export async function openEndpoint(port: number, host: string | null, source: EndpointSource): Promise<Endpoint> {
   // Not by `import`: that evaluates all of http's exports, WebSocket among them, which loads undici into the master (30 ms, 7 MiB).
-  const server = process.getBuiltinModule("node:http").createServer({
-    requestTimeout: REQUEST_MS,
-    headersTimeout: REQUEST_MS,
-    keepAliveTimeout: REQUEST_MS,
-    connectionsCheckingInterval: 1_000,
-  });
+  const server = process.getBuiltinModule("node:http").createServer({ connectionsCheckingInterval: 1_000 });
   limitGuests(server, MOST_CLIENTS);
   // A scrape takes milliseconds of the master: a crowd of scrapers shares them.
   const metrics = oneAtATime(() => source.metrics());

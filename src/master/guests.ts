@@ -10,11 +10,20 @@ const MOST = 600;
 const SHARE = 1 / 6;
 const FEWEST = 8;
 
+/**
+ * A client that has not sent its request by then loses its connection. Not sooner: one that has sent it to a master that stands still (SIGSTOP, a paused
+ * container) is looked at for its lateness before it is read, and whoever is slow on purpose goes when its place is needed.
+ */
+const REQUEST_MS = 30_000;
+const KEEP_ALIVE_MS = 5_000;
 /** A client may send any number of requests in one go, and Node reads them all before anything else. */
 const MOST_REQUESTS = 64;
 
 export function limitGuests(server: Server, wanted: number = MOST): void {
   const most = Math.min(wanted, placesWithin(openFilesLimit()));
+  server.requestTimeout = REQUEST_MS;
+  server.headersTimeout = REQUEST_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = MOST_REQUESTS;
   server.on("dropRequest", (_, socket) => socket.destroy());
   // In the order in which they were last heard of.

@@ -8,9 +8,6 @@ export interface Probes {
   close(): void;
 }
 
-/** A client that does not send its request in time loses its connection; probes take milliseconds. */
-const REQUEST_MS = 5_000;
-
 /**
  * Opens the probe server on all IPv4 interfaces (lightship binds 0.0.0.0): live, not ready.
  * @param port 0 takes any free port
@@ -59,11 +56,7 @@ async function start(port: number): Promise<Lightship> {
   });
   // Keeps the server answering after shutdown(): a failed liveness must be told, not refused.
   lightship.registerShutdownHandler(() => new Promise(() => {}));
-  const { server } = lightship;
-  server.requestTimeout = REQUEST_MS;
-  server.headersTimeout = REQUEST_MS;
-  server.keepAliveTimeout = REQUEST_MS;
-  limitGuests(server);
+  limitGuests(lightship.server);
   return lightship;
 }
 

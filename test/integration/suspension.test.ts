@@ -1,25 +1,31 @@
 // A master that stood still: who could not be heard is not killed for it, and who hangs is found all the same.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pidOf, steer } from "../fixtures/apps/roll-steering.ts";
 import { LONG_MS } from "../helpers/hangs.ts";
+import { connectionsOf } from "../helpers/listeners.ts";
 import { childrenOf } from "../helpers/processes.ts";
-import { startService } from "../helpers/service.ts";
+import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
 describe("a master that was suspended", { concurrency: 3 }, () => {
   for (const stoppedMs of [2_500, 10_000]) {
-    test(`for ${stoppedMs} ms kills nobody, with a heartbeat-timeout of 2 s`, async (t) => {
+    test(`for ${stoppedMs} ms kills nobody, with a heartbeat-timeout of 2 s, and answers who has asked meanwhile`, async (t) => {
       const steering = steer(t);
       const flags = ["--heartbeat-timeout", "2s", "--roll-call-period", "500ms"];
       const service = await startService(t, { app: "roll-steered.mjs", workers: 2, agent: "roll-steered.mjs", env: steering.env, flags });
       await service.untilReady();
       const before = childrenOf(service.pid);
+      const guests = [await openGuest(service, service.probesPort, "/live"), await openGuest(service, service.metricsPort, "/metrics")];
       service.signal("SIGSTOP");
+      const answers = guests.map((ask) => ask());
       await sleep(stoppedMs);
       service.signal("SIGCONT");
+      for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 200 /);
       const taken = async () => await service.metric('rollcall_roll_calls_total{result="success"}');
       const enough = (await taken()) + 6;
       await until("six roll calls went well", async () => (await taken()) >= enough);
@@ -56,6 +62,18 @@ describe("a master that was suspended", { concurrency: 3 }, () => {
     await until("it is replaced", async () => (await pidOf(service, 0)) !== hung, LONG_MS);
   });
 });
+
+/** Connects, waits until the master has the connection, and asks on it when told to. */
+async function openGuest(service: Service, port: number, path: string): Promise<() => Promise<string>> {
+  const socket = connect(port, "127.0.0.1");
+  await until("it is accepted", () => connectionsOf(service.pid, port) === 1);
+  return async () => {
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    const [first] = (await once(socket, "data", { signal: AbortSignal.timeout(LONG_MS) })) as [Buffer];
+    socket.destroy();
+    return String(first);
+  };
+}
 
 function stateOf(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
