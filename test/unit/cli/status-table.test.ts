@@ -30,6 +30,15 @@ test("shows the service, and a row for each process", () => {
   ]);
 });
 
+test("shows a thread by its number, and of its memory the heap", () => {
+  const story = new Story().boot();
+  const [life] = story.state.agent?.lives ?? [];
+  assert.ok(life !== undefined);
+  story.feed({ type: "forked", life: life.id, pid: 1, thread: 7 });
+  story.feed({ type: "beat", life: life.id, sample: { ...SAMPLE, heapUsedBytes: 12 << 20 } });
+  assert.match(pageOf(story)[6] ?? "", /^agent +ready +1 thread 7 +1 +0 +0ms +heap 12 MiB /);
+});
+
 test("says what is wrong, and what is so on purpose", () => {
   const story = new Story({ workerCount: 1, hasAgent: false }).boot();
   story.feed({ type: "ordered", order: { kind: "maintain", on: true } });

@@ -1,7 +1,7 @@
 // The last words about a child that did not answer, by what can be seen of it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeHang } from "../../../src/master/examine.ts";
+import { describeHang, examineThenKill } from "../../../src/master/examine.ts";
 import type { Hang } from "../../../src/system/hang.ts";
 import type { Frame } from "../../../src/system/stack.ts";
 import { Story } from "../../helpers/story.ts";
@@ -49,6 +49,24 @@ test("the line has the stack, and what it used of the processor since it last sp
   assert.deepEqual([fields.role, fields.slot, fields.pid], ["worker", 0, 10_001]);
   assert.equal(hang.cpuSecondsSinceHeartbeat, 30);
   assert.deepEqual(hang.stack, ["at loop (file:///app/server.js:4:22)", "at processTimers (node:internal/timers:521:7)"]);
+});
+
+test("a thread is not looked at: its pid is the master's, which a look would stop", async () => {
+  const story = new Story({ hasAgent: true }).boot();
+  const slot = story.state.agent;
+  const life = slot?.lives[0];
+  assert.ok(slot != null && life !== undefined);
+  const said: string[] = [];
+  let kills = 0;
+  const startedAt = performance.now();
+  await examineThenKill({
+    slot,
+    life: { ...life, pid: process.pid, thread: 3 },
+    kill: () => kills++,
+    write: ({ message }) => said.push(message),
+  });
+  assert.deepEqual([kills, said], [1, []]);
+  assert.ok(performance.now() - startedAt < 1_000);
 });
 
 test("a deep recursion does not fill the log", () => {
