@@ -177,7 +177,8 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     name: "agent-mode",
     kind: oneOf("<word>", "process", "thread"),
     default: "process",
-    meaning: "process, or thread: the agent in a thread of the master saves memory, but its native crash or one huge allocation ends all",
+    meaning:
+      "process, or thread: the agent in a thread of the master, as egg-cluster can; a native crash or one huge allocation in it ends all",
   },
 
   maxMemory: {

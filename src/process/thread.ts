@@ -1,4 +1,4 @@
-// A child in a thread of the master's (agent-mode thread): no memory of a process of its own, and no wall of one either. A channel and a post of ports take
+// A child in a thread of the master's (agent-mode thread): no process of its own, and no wall of one either. A channel and a post of ports take
 // the place of its descriptors. Its one rule: whatever the thread does in JavaScript ends the thread alone. Runs in the master.
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads";
 import { isKinNews, PortStream, type ThreadPorts } from "../messenger/port-stream.ts";
