@@ -4,6 +4,8 @@
 import type { ChildProcess } from "node:child_process";
 import { lineReader } from "../messenger/frames.ts";
 import type { Pausable, Turnstile } from "../messenger/turnstile.ts";
+import { closeChannel } from "../sockets/internals.ts";
+import { leaveHandOvers } from "../sockets/repair.ts";
 import type { ChannelPipe } from "../system/parent-hold.ts";
 
 /** A message above this is passed over: what the runtime says is small, and letters go by the post. */
@@ -83,9 +85,15 @@ function readFrom({ child, pipe, takes, turnstile }: Parts, { onBroken }: Listen
   /** What follows what was not understood is not understood either. */
   function giveUp(problem: string, cause?: unknown): void {
     if (!child.connected) return;
-    child.disconnect();
+    cutOff(child);
     onBroken(new Error(`expected messages of Node's on its channel, got ${problem}: closing the channel`, { cause }));
   }
+}
+
+/** It is heard no more: it finds its channel closed, drains and ends. */
+export function cutOff(child: ChildProcess): void {
+  leaveHandOvers(child);
+  closeChannel(child);
 }
 
 /** Node's own messages, such as those of node:cluster. */

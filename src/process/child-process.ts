@@ -5,7 +5,7 @@ import type { Turnstile } from "../messenger/turnstile.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import { isHandleInFlight } from "../sockets/internals.ts";
 import { preferForOom } from "../system/oom-score.ts";
-import { readChannel } from "./child-channel.ts";
+import { cutOff, readChannel } from "./child-channel.ts";
 import { afterLastWords, LAST_WORDS_MS } from "./last-words.ts";
 import { type LaunchPlan, launchOf, type Place } from "./launch.ts";
 import { postPipe } from "./post-pipe.ts";
@@ -55,7 +55,7 @@ export function startProcess(birth: Birth, listener: VesselListener): Vessel {
     },
     hasHandleInFlight: () => isHandleInFlight(child),
     send: (message, handle, done) => void child.send(message, handle as never, done),
-    disconnect: () => child.disconnect(),
+    disconnect: () => cutOff(child),
     // From its first statement on TERM means nothing to it.
     endUnborn: () => void child.kill("SIGTERM"),
     kill() {

@@ -139,6 +139,25 @@ export function isHandleInFlight(channel: NodeJS.Process | ChildProcess = proces
   return (channel as unknown as { _handleQueue?: unknown })._handleQueue != null;
 }
 
+interface Sender {
+  _handleQueue: readonly { readonly handle?: unknown }[] | null;
+  _disconnect(): void;
+}
+
+/** How many handles wait because the other side has not acknowledged the one before. */
+export function countUnsent(child: ChildProcess): number {
+  return ((child as unknown as Sender)._handleQueue ?? []).filter(({ handle }) => handle != null).length;
+}
+
+/** Closes a channel at once. Node's disconnect() waits until a handle that is on its way is acknowledged, which may not be heard any more. */
+export function closeChannel(child: ChildProcess): void {
+  const sender = child as unknown as Sender;
+  child.disconnect();
+  if (child.channel == null) return;
+  sender._handleQueue = null;
+  sender._disconnect();
+}
+
 /** Sends at once what Node would keep back for as long as a handle that was sent before waits to be acknowledged. */
 export function sendPastHandles(send: () => void): void {
   const sender = process as unknown as { _handleQueue?: unknown };

@@ -1,8 +1,9 @@
 // Repairs Node's round-robin: it hands a connection to a worker and forgets it, so that a worker that dies before it acknowledges, or has no descriptor
 // for it, leaves the client hanging for ever and a descriptor in the master (Node 22 to 26). Here every hand-over is remembered until it is acknowledged;
 // what its worker cannot take goes to another one, or waits until one can. Leans on cluster's internal messages. Runs in the master.
+import type { ChildProcess } from "node:child_process";
 import cluster, { type Worker } from "node:cluster";
-import { isHandleInFlight } from "./internals.ts";
+import { countUnsent, isHandleInFlight } from "./internals.ts";
 
 interface Connection {
   close(): void;
@@ -42,6 +43,14 @@ let nextSeq = -1;
 const passedOn: WeakMap<Connection, HandOver> = new WeakMap();
 let kept = 0;
 
+/** By child: what to do once it will not be heard any more. */
+const leaving: WeakMap<ChildProcess, () => void> = new WeakMap();
+
+/** The child is not listened to any more, and lives on: what it was sent is its own from now on, what still waits goes to others at the channel's end. */
+export function leaveHandOvers(child: ChildProcess): void {
+  leaving.get(child)?.();
+}
+
 /** Watches every worker that is forked from now on. Harmless without round-robin. */
 export function repairRoundRobin(): void {
   cluster.on("fork", watch);
@@ -70,6 +79,14 @@ function watch(worker: Worker): void {
     for (const handOver of pending.values()) refuse(handOver);
     pending.clear();
   };
+  leaving.set(child, () => {
+    const unsent = new Set(onTheirWay.splice(Math.max(0, onTheirWay.length - countUnsent(child))));
+    for (const [seq, { connection }] of pending) {
+      if (unsent.has(seq)) continue;
+      pending.delete(seq);
+      connection.close();
+    }
+  });
   child.once("disconnect", end);
   child.once("exit", () => setTimeout(end, BUFFERED_MS).unref());
 

@@ -1,10 +1,12 @@
 // The reading of a child's channel, with real children that write past Node.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { Turnstile } from "../../../src/messenger/turnstile.ts";
 import { Allowance } from "../../../src/process/allowance.ts";
 import { readChannel } from "../../../src/process/child-channel.ts";
+import { countUnsent } from "../../../src/sockets/internals.ts";
 import { until } from "../../helpers/until.ts";
 
 interface Heard {
@@ -50,6 +52,18 @@ for (const [what, attack, expected] of BROKEN) {
     assert.match(broken[0] ?? "", expected);
   });
 }
+
+test("gives up the channel at once, also while a handle is on its way that the child has not acknowledged", async (t) => {
+  const code =
+    "process.once('disconnect', () => process.exit(7)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300); say('junk{')";
+  const { child, broken } = hear(t, code);
+  const server = createServer().listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  for (const each of ["one", "two"]) child.send(each, server);
+  await until("the channel is given up", () => broken.length > 0);
+  assert.equal(countUnsent(child), 0);
+  await until("the child has noticed", () => child.exitCode === 7);
+});
 
 test("takes handles as Node does, and lets the child's sending go on", async (t) => {
   const { messages, handles, child } = hear(

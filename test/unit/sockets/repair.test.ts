@@ -1,10 +1,11 @@
 // A connection that a worker has not acknowledged when it dies, or has no descriptor for, goes to another worker: to one that accepts, if there is one.
 // Workers are stand-ins.
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import cluster, { type Worker } from "node:cluster";
 import { EventEmitter } from "node:events";
 import { beforeEach, test } from "node:test";
-import { repairRoundRobin } from "../../../src/sockets/repair.ts";
+import { leaveHandOvers, repairRoundRobin } from "../../../src/sockets/repair.ts";
 
 const KEY = "3000:null:4";
 
@@ -26,6 +27,8 @@ interface StandIn {
   /** It has no descriptor for the next of what it was sent, or it has. */
   miss(): void;
   take(): void;
+  /** It will not be heard any more. */
+  leave(): void;
   die(): void;
 }
 
@@ -54,7 +57,7 @@ function startWorker(): StandIn {
     return sent.push({ act, seq, connection }) > 0;
   };
   const child = Object.assign(new EventEmitter(), { send });
-  Object.defineProperty(child, "_handleQueue", { get: () => (untaken > 0 ? [] : null) });
+  Object.defineProperty(child, "_handleQueue", { get: () => (untaken > 0 ? Array(untaken - 1).fill({ handle: child }) : null) });
   const answer = (cmd: "NODE_HANDLE_ACK" | "NODE_HANDLE_NACK"): void => {
     untaken--;
     child.emit("internalMessage", { cmd });
@@ -75,6 +78,7 @@ function startWorker(): StandIn {
     sendElse: (handle) => void child.send({ act: "else", seq: 0 }, handle),
     miss: () => answer("NODE_HANDLE_NACK"),
     take: () => answer("NODE_HANDLE_ACK"),
+    leave: () => leaveHandOvers(child as unknown as ChildProcess),
     acknowledge: (seq, accepted) => {
       if (untaken > 0) answer("NODE_HANDLE_ACK");
       child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: seq, accepted });
@@ -112,6 +116,20 @@ test("passes it on from one that accepts no more", () => {
   assert.equal(next.sent.at(-1)?.connection, connection);
   next.acknowledge(next.sent.at(-1)?.seq ?? 0, true);
   assert.equal(connection.closed, true, "the master's own copy is closed once it is acknowledged");
+});
+
+test("leaves what it has sent to a worker that lives on without a channel, and passes on what still waited", () => {
+  const [cutOff, other] = [startWorker(), startWorker()];
+  const [sent, waiting] = [makeConnection(), makeConnection()];
+  cutOff.handOver(1, sent);
+  cutOff.handOver(2, waiting);
+  cutOff.leave();
+  cutOff.die();
+  assert.deepEqual([sent.closed, waiting.closed], [true, false]);
+  assert.deepEqual(
+    other.sent.map(({ connection }) => connection),
+    [waiting],
+  );
 });
 
 test("ends the connection when nobody is left", () => {
