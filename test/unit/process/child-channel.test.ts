@@ -1,6 +1,7 @@
 // The reading of a child's channel, with real children that write past Node.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { Turnstile } from "../../../src/messenger/turnstile.ts";
@@ -56,10 +57,12 @@ for (const [what, attack, expected] of BROKEN) {
 test("gives up the channel at once, also while a handle is on its way that the child has not acknowledged", async (t) => {
   const code =
     "process.once('disconnect', () => process.exit(7)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300); say('junk{')";
-  const { child, broken } = hear(t, code);
-  const server = createServer().listen(0, "127.0.0.1");
+  const server = createServer().listen(0);
+  await once(server, "listening");
   t.after(() => server.close());
+  const { child, broken } = hear(t, code);
   for (const each of ["one", "two"]) child.send(each, server);
+  assert.equal(countUnsent(child), 1);
   await until("the channel is given up", () => broken.length > 0);
   assert.equal(countUnsent(child), 0);
   await until("the child has noticed", () => child.exitCode === 7);
