@@ -34,7 +34,7 @@ import { Notifier } from "./notifier.ts";
 import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
-import { Post } from "./post.ts";
+import { Post } from "./post/post.ts";
 import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
 import { Sticky } from "./sticky.ts";

@@ -1,7 +1,7 @@
 // The metrics of the post, read from its counts at each scrape: a counter of prom-client's for each letter would cost more than the letter.
 // Runs in the master.
 import type { Registry } from "prom-client";
-import type { PostCounts } from "../post.ts";
+import type { PostCounts } from "../post/post.ts";
 import { addsTo } from "./collected.ts";
 
 export function addMessageMetrics(registry: Registry, look: () => PostCounts): void {

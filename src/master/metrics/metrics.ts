@@ -5,7 +5,7 @@ import type { Tally } from "../../policy/effects.ts";
 import type { Signal } from "../../policy/events.ts";
 import type { Outcome, Role, StartReason } from "../../policy/life.ts";
 import { takeSnapshot } from "../../policy/snapshot.ts";
-import type { PostCounts } from "../post.ts";
+import type { PostCounts } from "../post/post.ts";
 import { addSlotMetrics } from "./by-slot.ts";
 import { addMessageMetrics } from "./messages.ts";
 import { addServiceMetrics, type ServiceSource } from "./service.ts";

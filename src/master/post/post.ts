@@ -1,26 +1,26 @@
 // The post: takes letters from the children's post pipes and from the parent, stamps them with who they really come from, and hands them on.
 // Bodies are not looked into. What cannot be handed on is dropped and counted, never thrown; a child that reads nothing costs others a moment.
 // In the master.
-import type { Duplex } from "node:stream";
-import type { Line } from "../log.ts";
-import { Crowd } from "../messenger/crowd.ts";
-import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp, writeFrame } from "../messenger/frame.ts";
-import type { Handed } from "../messenger/handed.ts";
-import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeBody, writeLetter } from "../messenger/letter.ts";
-import { Outbox, type Pool } from "../messenger/outbox.ts";
-import { type Notice, notices } from "../messenger/presence.ts";
-import { forMaster, type Receivers, route, type Seat } from "../messenger/router.ts";
-import { Turnstile } from "../messenger/turnstile.ts";
-import { Unanswered } from "../messenger/unanswered.ts";
-import type { Order } from "../policy/events.ts";
-import { findLife } from "../policy/select.ts";
-import type { State } from "../policy/state.ts";
-import type { Children } from "../process/children.ts";
-import type { Place } from "../process/launch.ts";
-import type { OpenPipe } from "../process/post-pipe.ts";
-import type { TcpHandle } from "../sockets/internals.ts";
-import type { World } from "../system/world.ts";
-import { type DropReason, PostLosses } from "./post-losses.ts";
+import type { Line } from "../../log.ts";
+import { Crowd } from "../../messenger/crowd.ts";
+import { ENDPOINTS, type Endpoint, type Envelope, envelopeOf, FrameReader, stamp } from "../../messenger/frame.ts";
+import type { Handed } from "../../messenger/handed.ts";
+import { isMasterAction, type Letter, RELOAD_ACTION, readLetter, readRawLetter, writeLetter } from "../../messenger/letter.ts";
+import { Outbox, type Pool } from "../../messenger/outbox.ts";
+import { type Notice, notices } from "../../messenger/presence.ts";
+import { forMaster, type Receivers, route } from "../../messenger/router.ts";
+import { Turnstile } from "../../messenger/turnstile.ts";
+import type { Order } from "../../policy/events.ts";
+import { findLife } from "../../policy/select.ts";
+import type { State } from "../../policy/state.ts";
+import type { Children } from "../../process/children.ts";
+import type { Place } from "../../process/launch.ts";
+import type { OpenPipe } from "../../process/post-pipe.ts";
+import type { TcpHandle } from "../../sockets/internals.ts";
+import type { World } from "../../system/world.ts";
+import { type DropReason, PostLosses } from "./losses.ts";
+import { Questions } from "./questions.ts";
+import { endpointOf, nameOf, type PostSeat } from "./seat.ts";
 
 /** What may wait for one child, and for all together: the master's share of the container's memory is 64 MiB. */
 const OUTBOX_BYTES: number = 8 * 1024 * 1024;
@@ -54,14 +54,6 @@ interface Parts {
   ready(): unknown;
 }
 
-interface PostSeat extends Seat {
-  isReady: boolean;
-  readonly life: number;
-  readonly who: string;
-  readonly socket: Duplex;
-  readonly outbox: Outbox;
-}
-
 export class Post {
   readonly #parts: Parts;
   readonly #seats: Map<number, PostSeat> = new Map();
@@ -70,7 +62,7 @@ export class Post {
   readonly #sent: Map<`${Endpoint} ${Endpoint}`, number> = new Map();
   readonly #crowd: Crowd;
   readonly #losses: PostLosses;
-  readonly #unanswered: Unanswered = new Unanswered();
+  readonly #questions: Questions = new Questions(this.#seats);
   #parent: ParentEnd | null = null;
   #state: State | null = null;
 
@@ -110,21 +102,13 @@ export class Post {
     const outbox = new Outbox(socket, OUTBOX_BYTES, this.#pool, () => this.#crowd.took(outbox));
     const seat: PostSeat = { life, role, pid, who, socket, outbox, isReady: false };
     this.#seats.set(life, seat);
-    const from = role === "agent" ? "agent" : "app";
+    const from = endpointOf(role);
     const reader = new FrameReader((frame) => this.#take(frame, from, seat));
     socket.on("error", ignore);
-    socket.once("close", () => this.#end(seat));
-  }
-
-  /** Its last words have been read: what it has not answered it never will. */
-  #end({ life, role }: PostSeat): void {
-    this.leave(life);
-    for (const { asker, question } of this.#unanswered.gone(life)) {
-      const seat = this.#seats.get(asker);
-      if (seat === undefined) continue;
-      this.#refuse(seat, question, `the ${role} that was asked ended before it answered`);
-      seat.outbox.flush();
-    }
+    socket.once("close", () => {
+      this.leave(life);
+      this.#questions.ended(seat);
+    });
   }
 
   #read(reader: FrameReader, { life, who, socket }: PostSeat, bytes: Buffer): void {
@@ -159,7 +143,7 @@ export class Post {
       handle.close();
       return this.#losses.count(seat === undefined ? "absent" : "forged", who);
     }
-    const from = seat.role === "agent" ? "agent" : "app";
+    const from = endpointOf(seat.role);
     stamp(frame, from, seat.pid);
     const directory = { masterPid: process.pid, children: this.#seats.values() };
     const routed = route({ ...envelope, from }, seat, directory, this.#parts.world.random()).flatMap(({ children }) => children);
@@ -172,7 +156,7 @@ export class Post {
       pending++;
       // One of its own for each: a set of them is kept.
       const loss = this.#parts.children.hand(receiver.life, { frame, what }, handle, () => done());
-      if (loss === null) this.#count(from, receiver.role === "agent" ? "agent" : "app", 1);
+      if (loss === null) this.#count(from, endpointOf(receiver.role), 1);
       else {
         this.#losses.count(loss, who);
         done();
@@ -197,7 +181,7 @@ export class Post {
     const frame = writeLetter({ action, data, to: "usual", receiver: 0 }, "v8");
     stamp(frame, "master", 0);
     for (const seat of this.#seats.values()) {
-      const endpoint = seat.role === "agent" ? "agent" : "app";
+      const endpoint = endpointOf(seat.role);
       if ((to === seat.life || to === endpoint) && seat.outbox.push(frame)) this.#count("master", endpoint, 1);
     }
   }
@@ -211,7 +195,7 @@ export class Post {
     for (const receivers of route({ ...envelope, from }, sender, directory, this.#parts.world.random())) {
       const loss = this.#hand(frame, envelope, from, receivers, who);
       if (sender === null) continue;
-      if (envelope.kind === "question") this.#asked(sender, envelope.question, receivers, loss);
+      if (envelope.kind === "question") this.#questions.asked(sender, envelope.question, receivers, loss);
       // Of one that is gone the last words are read at once.
       if (this.#seats.has(sender.life)) for (const { outbox } of receivers.children) this.#crowd.wrote(sender.socket, outbox);
     }
@@ -228,7 +212,7 @@ export class Post {
     let handed = 0;
     const isReply = envelope.kind === "answer" || envelope.kind === "refusal";
     for (const { outbox, life } of children) {
-      if (isReply) this.#unanswered.answered({ asker: life, question: envelope.question });
+      if (isReply) this.#questions.answered(life, envelope.question);
       if (outbox.push(frame)) handed++;
       else this.#losses.count("full", who);
     }
@@ -252,24 +236,6 @@ export class Post {
     return loss;
   }
 
-  /** A question has been put, or (`loss`) could not be: then the one who asked need not wait. */
-  #asked(asker: PostSeat, question: number, { to, children }: Receivers<PostSeat>, loss: DropReason | null): void {
-    const whom = to === "app" ? "worker" : to;
-    if (loss === null)
-      this.#unanswered.asked(
-        { asker: asker.life, question },
-        children.map(({ life }) => life),
-      );
-    else if (loss === "full") this.#refuse(asker, question, `the ${whom} does not read what it has been sent, and no more can wait for it`);
-    else this.#refuse(asker, question, `no ${whom} can be reached`);
-  }
-
-  #refuse({ outbox }: PostSeat, question: number, why: string): void {
-    const frame = writeFrame({ to: "usual", kind: "refusal", receiver: 0, question, action: "" }, ...writeBody(why, "v8"));
-    stamp(frame, "master", 0);
-    outbox.push(frame);
-  }
-
   /** For what writes outside a reading turn. */
   #write(work: () => void): void {
     try {
@@ -291,10 +257,6 @@ export class Post {
   junk(place: Place): void {
     this.#losses.count("malformed", nameOf(place));
   }
-}
-
-function nameOf({ role, slot }: Place): string {
-  return role === "agent" ? "agent" : `worker ${slot}`;
 }
 
 function ignore(): void {}

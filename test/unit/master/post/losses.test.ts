@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PostLosses } from "../../../src/master/post-losses.ts";
+import { PostLosses } from "../../../../src/master/post/losses.ts";
 
 test("the first loss of a kind is told at once, and when its minute is over how many more there were", () => {
   const timers: (() => void)[] = [];

@@ -1,6 +1,6 @@
 // The letters that were dropped: counted by reason, and told in the log at most once a minute for each. In the master.
-import type { Line } from "../log.ts";
-import type { World } from "../system/world.ts";
+import type { Line } from "../../log.ts";
+import type { World } from "../../system/world.ts";
 
 /** Between two lines about the same kind of loss. */
 const LOG_EVERY_MS = 60_000;
