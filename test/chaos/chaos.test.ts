@@ -1,6 +1,7 @@
 // Chaos: a real service under load, harm at random, and the promises of the README looked at after each deed. Rounds go on for ROLLCALL_CHAOS_SECONDS
 // (60); each has a seed, which it prints, and ROLLCALL_SEED repeats what the first round decides. Needs ss; as many minutes as you give it.
 import { describe as suite, test } from "node:test";
+import { inspect } from "node:util";
 import { chanceOf, chooseSeed } from "../helpers/seed.ts";
 import { hasSs } from "../helpers/victims.ts";
 import { startChecks } from "./checks.ts";
@@ -65,7 +66,7 @@ async function during(scene: Scene, seed: number, what: string, act: () => Promi
   } catch (error) {
     const log = scene.service.output().slice(from);
     const head = `a promise is broken: ROLLCALL_SEED=${seed}, ${name(scene.ground)}, ${what}, after ${describe(passed())}`;
-    throw new Error(`${head}\n${(error as Error).stack}\n— the master's log of this step —\n${log}`);
+    throw new Error(`${head}\n${inspect(error, { depth: 4 })}\n— the master's log of this step —\n${log}`);
   }
 }
 

@@ -116,8 +116,9 @@ export async function startService(t: TestContext, options: ServiceOptions): Pro
     return ended.finally(() => rmSync(folder, { recursive: true, force: true }));
   });
 
+  // On a connection of its own: one that is kept may be closed by the other side in the moment that it is used again.
   const get = (port: number, path: string): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(DEADLINE_MS) });
+    fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: "close" }, signal: AbortSignal.timeout(DEADLINE_MS) });
   const service: Service = {
     process: child,
     pid,
