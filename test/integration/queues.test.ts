@@ -1,5 +1,7 @@
 // Every queue has somebody who accepts from it, as slots come and go: seen in the kernel, by which process has which socket.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { steer } from "../fixtures/apps/roll-steering.ts";
 import { listenersOf, socketsOf } from "../helpers/listeners.ts";
@@ -79,6 +81,7 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
         return processes.map(({ state }) => state).join() === expected;
       });
     service.signal("SIGTTIN");
+    await until("slot 1 is about to listen, and hears nothing", () => existsSync(join(steering.env.STEER, "stuck-1")));
     await untilLives("starting");
     service.signal("SIGTTOU");
     await untilLives("draining");
