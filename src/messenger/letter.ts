@@ -76,8 +76,24 @@ function clone(data: unknown): Uint8Array {
   }
 }
 
-/** @throws what JSON or V8 say of bytes that they did not write */
+const UNREADABLE = "ERR_MESSAGE_UNREADABLE";
+
+/** Whether an error says that a body cannot be read: V8 writes some things that it cannot read again, such as a WebAssembly.Module. */
+export function isUnreadable(error: unknown): error is Error {
+  return (error as NodeJS.ErrnoException | null)?.code === UNREADABLE;
+}
+
+/** @throws an error that `isUnreadable`, for bytes that JSON or V8 cannot read, or nested too deep for this thread's stack */
 export function readBody(frame: Buffer): unknown {
+  try {
+    return decode(frame);
+  } catch (error) {
+    const message = `the data of a message from ${fromOf(frame)} cannot be read: ${(error as Error).message}`;
+    throw Object.assign(new Error(message, { cause: error }), { code: UNREADABLE });
+  }
+}
+
+function decode(frame: Buffer): unknown {
   switch (encodingOf(frame)) {
     case "none":
       return undefined;

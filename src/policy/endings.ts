@@ -3,6 +3,10 @@ import type { Departure, Life, Outcome, Sample } from "./life.ts";
 
 /** From this share of its limit on, a heap may have been full when V8 aborted the process: in a small one the young half of the limit is empty then. */
 const FULL_SHARE = 0.5;
+/** What a child exits with when its channel is closed: the master is there to see it, so not because the master has died. */
+const LOST_CHANNEL = 110;
+const CHANNEL_WORDS =
+  "it lost its channel to the master (process.disconnect() in the app does that, and so does writing to it what is no message)";
 const MIB = 1024 * 1024;
 
 /** The rest of a sentence that begins with the child's name. */
@@ -14,12 +18,12 @@ export function describeEnd(life: Life, event: Departure, outcome: Outcome): str
     case "boot_failure":
       // No process: why there is none is a line of its own.
       if (event.code === null && event.signal === null) return "could not be started";
-      return `failed to boot: it ${how} before it was ready${life.fault === null ? "" : ` (${life.fault.name}: ${life.fault.message})`}`;
+      if (life.fault !== null) return `failed to boot: it ${how} before it was ready (${life.fault.name}: ${life.fault.message})`;
+      return `failed to boot: it ${how} before it was ready${event.code === LOST_CHANNEL ? `: ${CHANNEL_WORDS}` : ""}`;
     case "oom":
       return "was killed by the kernel: the container is out of memory (OOM); raise its memory limit or use fewer workers";
     case "crash":
-      // The master is there to see it, so it is the child that let go.
-      if (event.code === 110) return `${how}: it lost its channel to the master (process.disconnect() in the app does that)`;
+      if (event.code === LOST_CHANNEL) return `${how}: ${CHANNEL_WORDS}`;
       return event.signal === "SIGABRT" ? `${how}: ${describeAbort(life.sample)}` : how;
     case "killed":
       return how;

@@ -80,7 +80,7 @@ export function nextDeadline(state: State, now: number): number {
     if (stop.stage === "delaying") moments.push(stop.delayUntil);
     // What is already killed waits for the kernel, for a while.
     const isPending = slots.some((slot) => slot.lives.some((life) => life.state !== "killing"));
-    moments.push(isPending && now < stop.deadlineAt ? stop.deadlineAt : giveUpAt(stop));
+    moments.push(isPending && now < stop.deadlineAt ? stop.deadlineAt : giveUpAt(state, stop));
   }
   return Math.min(now + tickMs(settings), ...moments);
 }

@@ -97,15 +97,16 @@ export function continueStop(turn: Turn): void {
   if (turn.now >= stop.deadlineAt)
     for (const slot of allSlots(turn.state)) for (const life of slot.lives) killLife(turn, life.id, "drain-timeout");
   // The kernel may be unable to end a process (a hung disk): this one does not wait for it.
-  if (turn.now >= giveUpAt(stop)) {
+  if (turn.now >= giveUpAt(turn.state, stop)) {
     log(turn, "error", "some killed processes have not ended: leaving them to the kernel");
     return finish(turn, stop);
   }
 }
 
-/** When a stop ends although something that was killed has not. */
-export function giveUpAt(stop: Stop): number {
-  return stop.deadlineAt + GIVE_UP_MS;
+/** When a stop ends although something that was killed has not. One that cannot be ended and is a thread goes with the master. */
+export function giveUpAt(state: State, stop: Stop): number {
+  const isThreadLeft = state.agent?.lives.some(({ thread }) => thread !== null) === true && state.workers.every(isEmpty);
+  return stop.deadlineAt + (isThreadLeft ? 0 : GIVE_UP_MS);
 }
 
 /** The exit code of a stop. The first cause wins: 1 to 7 are kept through the stop that they cause. */

@@ -3,6 +3,7 @@
 import cluster from "node:cluster";
 import { readAssignment } from "./border/assignment.ts";
 import { Channel } from "./border/channel.ts";
+import { keepHouse } from "./border/house.ts";
 import { freeInspectorPort } from "./border/inspection.ts";
 import { openInspector } from "./border/inspector.ts";
 import { SignalGuard } from "./border/signal-guard.ts";
@@ -50,5 +51,6 @@ if (assignment !== null && openPost !== null) {
   // A thread has no inspector of its own.
   if (!assignment.thread && assignment.debugPort === null) freeInspectorPort();
   else if (!assignment.thread && assignment.debugPort !== null) openInspector(assignment.debugPort);
+  keepHouse();
   publishLink({ assignment, channel, hooks, readiness, messenger: post.messenger, fail });
 }

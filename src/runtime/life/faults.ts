@@ -1,5 +1,6 @@
 // Uncaught exceptions: before ready they end the boot; after it a worker drains and exits 1, and an agent lives on or exits, as it was told.
 // Where the app has a listener of its own, the app decides. Runs in a child.
+import { writeSync } from "node:fs";
 import { inspect } from "node:util";
 import type { Assignment } from "../../messenger/wire.ts";
 import type { Fault } from "../../policy/life.ts";
@@ -8,6 +9,10 @@ import { failThrower } from "../traffic/thrower.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import type { Drain } from "./drain.ts";
 import type { Readiness } from "./readiness.ts";
+
+/** What follows the first fault of a process that ends is told this often: whatever fails in a drain may fail in a loop. */
+const MOST_TOLD = 10;
+const STDERR = 2;
 
 interface Parts {
   readonly assignment: Assignment;
@@ -25,9 +30,12 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
   const onFault = (error: unknown): void => {
     if (isOurs()) take(error, survives());
   };
+  let told = 0;
   const take = (error: unknown, survived: boolean): void => {
-    process.stderr.write(`Uncaught ${show(error)}\n`);
-    channel.sendNow({ type: "fault", fault: describe(error), survived });
+    if (survived || ++told <= MOST_TOLD) {
+      print(error, assignment.thread);
+      channel.sendNow({ type: "fault", fault: describe(error), survived });
+    }
     if (assignment.role === "worker") failThrower(traffic);
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
   };
@@ -37,7 +45,7 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
     if (!isOurs() || !exits()) return;
     channel.sendNow({ type: "fault", fault: describe(error), survived: false });
     // Of a thread's error Node prints nothing: it is for whoever started the thread.
-    if (assignment.thread) process.stderr.write(`Uncaught ${show(error)}\n`);
+    if (assignment.thread) print(error, true);
     process.off("uncaughtException", onFault);
   });
   return (error) => {
@@ -45,6 +53,17 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
     take(error, false);
     if (isEnd) process.exit(1);
   };
+}
+
+/** Not by the stream of a process's stderr: where that cannot be written to, its error would be the next uncaught one, and so on for ever. */
+function print(error: unknown, thread: boolean): void {
+  const text = `Uncaught ${show(error)}\n`;
+  if (thread) return void process.stderr.write(text);
+  try {
+    writeSync(STDERR, text);
+  } catch {
+    // The master has been told as well.
+  }
 }
 
 /** Anything can be thrown, also what throws when it is looked at. */

@@ -12,7 +12,7 @@ import {
   senderOf,
   writeFrame,
 } from "../../messenger/frame.ts";
-import { readBody, writeBody } from "../../messenger/letter.ts";
+import { isUnreadable, readBody, writeBody } from "../../messenger/letter.ts";
 import type { Role } from "../../policy/life.ts";
 import { EarlyLetters } from "./early-letters.ts";
 import { closeSendable, type Sendable } from "./handles.ts";
@@ -132,8 +132,8 @@ export class Messenger {
    * failed, or the process that was asked ended before it answered
    * @throws (rejects) TypeError or RangeError for a target, a timeout or data that cannot be
    */
-  async ask<Answer = unknown>(to: AskTarget, action: string, data?: unknown, options: { readonly timeout?: number } = {}): Promise<Answer> {
-    const { timeout = ASK_TIMEOUT_MS } = options;
+  async ask<Answer = unknown>(to: AskTarget, action: string, data?: unknown, options?: { readonly timeout?: number }): Promise<Answer> {
+    const { timeout = ASK_TIMEOUT_MS } = options ?? {};
     const address = toAddress(to);
     const { id, answer } = this.#questions.open(`ask(${JSON.stringify(to)}, ${JSON.stringify(action)})`, toTimeout(timeout));
     try {
@@ -198,10 +198,19 @@ export class Messenger {
     try {
       this.#dispatch(frame, handle);
     } catch (error) {
+      if (isUnreadable(error)) return this.#passOver(frame, handle, error);
       process.nextTick(() => {
         throw error;
       });
     }
+  }
+
+  /** Its sender has made something that nobody can read: that costs the message alone. */
+  #passOver(frame: Buffer, handle: Sendable | undefined, error: Error): void {
+    const { kind, action, question } = envelopeOf(frame);
+    if (handle !== undefined) closeSendable(handle);
+    if (kind === "answer" || kind === "refusal") this.#questions.refuse(question, error.message);
+    else process.emitWarning(`messenger: ${JSON.stringify(action)} is dropped: ${error.message}`, { code: "ROLLCALL_UNREADABLE" });
   }
 
   #dispatch(frame: Buffer, handle: Sendable | undefined): void {

@@ -55,6 +55,15 @@ describe("plain data", () => {
     }
   });
 
+  it("are told without a look at the keys of a Buffer or of a long array: each byte would be one", () => {
+    const noKeys = {
+      ownKeys(): never {
+        throw new Error("looked at the keys");
+      },
+    };
+    for (const data of [Buffer.alloc(10), new Float64Array(10), Array(65).fill(1)]) assert.equal(isPlain(new Proxy(data, noKeys)), false);
+  });
+
   it("are told from those that JSON loses something of, and from large ones", () => {
     for (const [index, data] of OTHERS.entries()) assert.equal(isPlain(data), false, `number ${index}`);
   });

@@ -40,6 +40,19 @@ describe("a graceful stop", () => {
     );
   });
 
+  it("leaves a thread that cannot be ended by the end of the budget: it goes with the master", () => {
+    const story = new Story({ workerCount: 1 }, { killMs: null }).boot();
+    story.feed({ type: "forked", life: 1, pid: 1, thread: 3 });
+    story.silent.add(1);
+    const begun = story.now;
+    story.signal("SIGTERM").finishDrains();
+    assert.equal(story.all("kill").length, 0);
+    story.pass(9_000);
+    assert.equal(story.all("kill").length, 1);
+    assert.equal(story.exitCode, 8);
+    assert.ok(story.now - begun <= 9_000);
+  });
+
   it("tells the agent what is left", () => {
     const story = stopping().pass(7_000).finishDrains();
     const order = story.all("drain").at(-1);
