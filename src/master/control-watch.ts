@@ -7,6 +7,8 @@ import type { Settings, State } from "../policy/state.ts";
 
 /** A client hears what the log says from this level on. */
 const TOLD: readonly LogLevel[] = ["warn", "error", "fatal"];
+/** What may be why an order failed. */
+const FAILURES: readonly LogLevel[] = ["error", "fatal"];
 
 export class Watch {
   readonly #command: Command;
@@ -34,7 +36,7 @@ export class Watch {
     // A reload that waits for its first worker to stay says so, or whoever asked for it wonders.
     if (!TOLD.includes(level) && !(this.#pursuit.kind === "reload" && fields.settleMs !== undefined)) return [];
     const isOfChild = typeof fields.role === "string" && typeof fields.generation === "number";
-    if (level !== "warn" && isOfChild && concerns(this.#pursuit, fields.generation as number)) this.#reason ??= message;
+    if (FAILURES.includes(level) && isOfChild && concerns(this.#pursuit, fields.generation as number)) this.#reason ??= message;
     return [{ event: "log", level, message }];
   }
 

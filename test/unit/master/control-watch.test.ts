@@ -39,6 +39,16 @@ test("says why a reload failed in the words of the first failure", () => {
   });
 });
 
+test("says what ended a worker on trial, and not that it was on trial", () => {
+  const story = new Story({ settleMs: 3_000 }).boot().behave({ bootMs: 100, drainMs: 50, killMs: 0 });
+  const { answers } = follow(story, "reload", { kind: "reload", agent: false });
+  story.pass(200);
+  story.exit(4, 9);
+  const last = answers.at(-1);
+  assert.ok(last?.event === "failed", JSON.stringify(last));
+  assert.match(last.why, /^worker 0 of generation 2 failed: worker 0 exited with code 9/);
+});
+
 test("does not blame the new generation for what the old one does", () => {
   const story = new Story().boot();
   const { answers } = follow(story, "reload", { kind: "reload", agent: false });
