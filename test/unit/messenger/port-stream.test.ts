@@ -36,7 +36,10 @@ test("lets a writer go no further ahead of a reader that rests than its window, 
   left.destroy();
 });
 
-test("ends on one side when the other has gone, after what was written before", async () => {
+test("ends on one side when the other has gone, after what was written before", async (t) => {
+  // The ports keep no process alive.
+  const alive = setInterval(() => {}, 1_000);
+  t.after(() => clearInterval(alive));
   const { left, right } = pair();
   let read = "";
   const closed = new Promise((resolve) => left.on("data", (bytes: Buffer) => (read += bytes.toString())).once("close", resolve));
