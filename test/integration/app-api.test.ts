@@ -68,7 +68,7 @@ test("shutdownSignal aborts at the drain's begin; hooks run once after the last 
 });
 
 test("a hook that fails is printed although another one hangs, under plain node too", async (t) => {
-  const flags = ["--drain-idle", "100ms", "--stop-timeout", "3s"];
+  const flags = ["--drain-idle", "100ms", "--stop-timeout", "8s"];
   const service = await startService(t, { app: "hooks-fail-and-hang.mjs", workers: 1, flags });
   await service.untilReady();
   service.signal("SIGTERM");
