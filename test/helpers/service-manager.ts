@@ -14,6 +14,7 @@ export const noServiceManager: false | string =
   process.platform !== "linux" ? "needs Linux" : !hasKoffi() && "koffi is not installed: npm ci";
 
 const [AF_UNIX, AF_INET, SOCK_STREAM, SOCK_DGRAM, SOCK_CLOEXEC] = [1, 2, 1, 2, 0o2000000];
+const [SOL_SOCKET, SO_REUSEADDR] = [1, 2];
 const MSG_DONTWAIT = 0x40;
 const READ_EVERY_MS = 5;
 
@@ -29,6 +30,7 @@ function bindLibc() {
   };
   return {
     socket: check(libc.func("int socket(int domain, int type, int protocol)"), "socket"),
+    setsockopt: check(libc.func("int setsockopt(int fd, int level, int name, const void *value, uint length)"), "setsockopt"),
     bind: check(libc.func("int bind(int fd, const void *address, uint length)"), "bind"),
     listen: check(libc.func("int listen(int fd, int backlog)"), "listen"),
     recv: libc.func("intptr_t recv(int fd, void *buffer, size_t length, int flags)"),
@@ -72,6 +74,8 @@ export function openListeningSocket(t: TestContext, port: number): number {
   address[0] = AF_INET;
   address.writeUInt16BE(port, 2);
   address.set([127, 0, 0, 1], 4);
+  // As systemd does, and Node: connections of the port's last user may still be about to end.
+  libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Buffer.from(new Int32Array([1]).buffer), 4);
   libc.bind(fd, address, address.length);
   libc.listen(fd, 128);
   return fd;
