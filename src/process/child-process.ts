@@ -34,14 +34,12 @@ export function startProcess(birth: Birth, listener: VesselListener): Vessel {
     listener.onExit(null, null);
   });
   let isOver = false;
-  // One that has ended is heard of in a moment.
-  child.once("disconnect", () => setTimeout(() => !isOver && listener.onLost(), LAST_WORDS_MS).unref());
+  // One that has ended is heard of in a moment, or, where this process stood still meanwhile, in the next turn of its loop.
+  child.once("disconnect", () => setTimeout(() => setImmediate(() => !isOver && listener.onLost()), LAST_WORDS_MS).unref());
   child.once("exit", (code, signal) => {
+    isOver = true;
     listener.onEnd();
-    afterLastWords(child, () => {
-      isOver = true;
-      listener.onExit(code, signal);
-    });
+    afterLastWords(child, () => listener.onExit(code, signal));
   });
   const post = postPipe(child);
   if (child.pid !== undefined) preferForOom(child.pid);
