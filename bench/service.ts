@@ -69,11 +69,14 @@ export async function startService(arm: Arm, workers: number, folder: string, re
   }
 }
 
-/** Many at once, again and again until nobody new answers: a strategy may prefer some workers as long as they are idle. */
+/**
+ * Some at once, again and again until nobody new answers: a strategy may prefer some workers as long as they are idle. Few enough that asking does not
+ * take longer than what is waited for.
+ */
 async function findWorkers(port: number, expected: number): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  for (let tries = 0; tries < 6 && found.size < expected; tries++) {
-    const asked = Array.from({ length: 8 * expected }, async () => {
+  for (let tries = 0; tries < 24 && found.size < expected; tries++) {
+    const asked = Array.from({ length: 2 * expected }, async () => {
       const connection = connect(port, false);
       try {
         found.add((await connection.ask("/who", 5_000)).body);

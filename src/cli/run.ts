@@ -3,9 +3,14 @@ import { isatty } from "node:tty";
 import { takeHanded } from "../config/handed.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { EXIT_CODES } from "../errors.ts";
+import { prepareLog } from "../log.ts";
+import { runService } from "../master/service.ts";
 import { type EndingError, sealForParent } from "../messenger/parent.ts";
+import { giveWayToInit } from "../system/init.ts";
+import { hasKoffi } from "../system/libc.ts";
 import { sendToParent } from "../system/parent-channel.ts";
 import { takeSignals } from "../system/signals.ts";
+import { realWorld } from "../system/world.ts";
 import { explainFailure, reportProblems } from "./report.ts";
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -19,19 +24,15 @@ export async function run(argv: readonly string[]): Promise<void> {
   };
   const resolved = await resolveConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal: isatty(1), handed });
   if (!resolved.ok) {
-    const mistyped = await mistypedCommand(argv);
+    const mistyped = (await import("./mistyped.ts")).mistypedCommand(argv);
     const problems = mistyped === null ? resolved.problems : [mistyped];
     reportProblems(problems);
     tellParent(EXIT_CODES.usage, { name: "ClusterError", code: "ERR_CONFIG", message: problems.join("\n") });
     process.exit(EXIT_CODES.usage);
   }
   const { file } = resolved;
-  if (process.pid === 1 && process.platform === "linux") await careForOrphans();
-  const [{ prepareLog }, { realWorld }, { runService }] = await Promise.all([
-    import("../log.ts"),
-    import("../system/world.ts"),
-    import("../master/service.ts"),
-  ]);
+  // A PID 1 that has no means to reap orphans lets an installed init be PID 1, and is started again below it.
+  if (process.pid === 1 && process.platform === "linux" && !hasKoffi()) giveWayToInit();
   const config = resolved.config.egg === null ? resolved.config : await (await import("../egg/service.ts")).withEgg(resolved.config);
   const log = prepareLog(config);
   try {
@@ -47,24 +48,4 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 function named(error: unknown): string {
   return typeof error === "string" ? error : "Error";
-}
-
-/** A PID 1 that has no means to reap orphans lets an installed init be PID 1, and is started again below it. */
-async function careForOrphans(): Promise<void> {
-  const [{ giveWayToInit }, { hasKoffi }] = await Promise.all([import("../system/init.ts"), import("../system/libc.ts")]);
-  if (!hasKoffi()) giveWayToInit();
-}
-
-/** A word that is no file may have been meant as a command: `rollcall relaod`. */
-async function mistypedCommand([first = ""]: readonly string[]): Promise<string | null> {
-  if (!/^[a-z]{3,}$/.test(first)) return null;
-  const [{ COMMANDS }, { suggest }, { resolveEntry }] = await Promise.all([
-    import("../config/commands.ts"),
-    import("../config/suggest.ts"),
-    import("../config/entry.ts"),
-  ]);
-  const names = COMMANDS.map(({ name }) => name);
-  const meant = suggest(first, names);
-  if (meant === null || resolveEntry(first, process.cwd()).ok) return null;
-  return `"${first}" is no command and no file; did you mean "${meant}"?`;
 }

@@ -79,7 +79,8 @@ function rowsOf(slot: SlotView): readonly (readonly Cell[])[] {
   const tail = { restarts: String(slot.restarts), requests: slot.role === "agent" ? "" : String(slot.requests) };
   const [first, ...rest] = slot.processes;
   if (first === undefined) {
-    const state: Cell = { text: `backoff ${duration(slot.backoffSeconds)}`, tone: "bad" };
+    const rests = slot.state === "backoff";
+    const state: Cell = { text: rests ? `backoff ${duration(slot.backoffSeconds)}` : slot.state, tone: PROCESS_TONES[slot.state] };
     return [[{ text: name }, state, ...["", "", tail.restarts, "", "", "", "", tail.requests].map((text) => ({ text }))]];
   }
   return [processRow(name, first, tail), ...rest.map((process) => processRow("", process, { restarts: "", requests: "" }))];

@@ -33,6 +33,7 @@ export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Sett
     settings: {
       ...config,
       workerCount: sizing.workers,
+      cpus: sizing.cpus,
       hasAgent: config.agent !== null,
       listening,
       limits: limitsOf(config, sizing),

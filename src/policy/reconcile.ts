@@ -10,6 +10,9 @@ import type { State } from "./state.ts";
 import { nextSuccessors, replaceInPlace, retirePredecessors } from "./succession.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
 
+/** What a Node takes to come up, with a processor of its own; twice that on most machines. */
+const START_TURN_MS = 100;
+
 /** Brings the actual children nearer to the desired ones. Harmless to call at any time. */
 export function reconcile(turn: Turn): void {
   const { stop } = turn.state;
@@ -22,9 +25,10 @@ export function reconcile(turn: Turn): void {
   if (turn.state.phase === "booting-agent") return;
   fitSlots(turn);
   for (const slot of turn.state.workers.slice(0, turn.state.workersTarget)) {
-    if (isVacant(turn.state, slot) && turn.now >= slot.restUntil) fork(turn, slot, slot.nextReason);
+    if (isVacant(turn.state, slot) && turn.now >= slot.restUntil && turn.now >= nextTurn(turn.state)) fork(turn, slot, slot.nextReason);
   }
-  if (turn.state.phase !== "running") return;
+  // Who is ready first serves every queue until the others come.
+  if (turn.state.phase !== "running") return coverQueues(turn);
   retirePredecessors(turn);
   continueRollout(turn);
   replaceInPlace(turn);
@@ -136,11 +140,24 @@ function fork(turn: Turn, slot: Slot, reason: StartReason): void {
   turn.effects.push({ type: "fork", role: slot.role, slot: slot.index, life: life.id, generation: life.generation, queues: life.queues });
 }
 
-/** When a resting slot wakes. */
+/** When a slot wakes that rests, or waits for its turn at the start. */
 export function wakeTimes(state: State): readonly number[] {
+  const next = nextTurn(state);
   return allSlots(state)
     .filter((slot) => slot.index < state.workersTarget && isVacant(state, slot))
-    .map((slot) => slot.restUntil);
+    .map((slot) => (slot.role === "agent" ? slot.restUntil : Math.max(slot.restUntil, next)));
+}
+
+/**
+ * When the next worker may be forked. At the start there are no more new ones than processors: side by side they would all come late, the first one
+ * too. Each has its turn until it is ready, but not for longer than Node takes to come up: what an app then waits for is seldom a processor.
+ */
+function nextTurn({ phase, settings, workers }: State): number {
+  if (phase !== "booting-workers") return 0;
+  const turns = workers.flatMap(({ lives }) =>
+    lives.filter(({ state }) => state === "starting").map(({ forkedAt }) => forkedAt + START_TURN_MS),
+  );
+  return turns.sort((a, b) => b - a)[settings.cpus - 1] ?? 0;
 }
 
 /** Whether a slot may have a next life, but for its rest. Otherwise it waits for an exit, not for the clock. */

@@ -48,6 +48,13 @@ export function countResponsiveWorkers(state: State, now: number): number {
   }).length;
 }
 
+/** The start needs the processors less: a first worker is ready and none is still to be forked. Or it has come to nothing. */
+export function hasStarted({ phase, stop, workers, workersTarget }: State): boolean {
+  if (phase === "running" || stop !== null) return true;
+  const slots = workers.slice(0, workersTarget);
+  return slots.length === workersTarget && slots.every(({ lives }) => lives.length > 0) && slots.some((slot) => readyLife(slot) !== null);
+}
+
 /** Ready, and so is what it depends on, by its own word. */
 function isWell(slot: Slot): boolean {
   return readyLife(slot)?.ailments.length === 0;

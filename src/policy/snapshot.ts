@@ -5,7 +5,7 @@ import { crashLooping } from "./restart.ts";
 import { allSlots, isHolding, isLive, isReady, readyLife, type ServiceState, serviceState } from "./select.ts";
 import type { State } from "./state.ts";
 
-/** The states of a process in `rollcall_processes`; a slot without any process is in "backoff". */
+/** The states of a process in `rollcall_processes`; a slot without any process is in "backoff", or has yet to start. */
 export const PROCESS_STATES = ["starting", "ready", "draining", "killing", "backoff"] as const;
 export type ProcessState = (typeof PROCESS_STATES)[number];
 
@@ -107,9 +107,14 @@ export function countProcesses(state: State, role: Role): Readonly<Record<Proces
   for (const slot of allSlots(state)) {
     if (slot.role !== role) continue;
     for (const life of slot.lives) counts[life.state]++;
-    if (slot.lives.length === 0) counts.backoff++;
+    if (slot.lives.length === 0) counts[emptyState(slot)]++;
   }
   return counts;
+}
+
+/** A slot without any process rests, but at the start, where its first one waits for a processor. */
+function emptyState(slot: Slot): ProcessState {
+  return slot.lastExit === null ? "starting" : "backoff";
 }
 
 function viewSlot(slot: Slot, now: number): SlotView {
@@ -117,7 +122,7 @@ function viewSlot(slot: Slot, now: number): SlotView {
   return {
     role: slot.role,
     slot: slot.index,
-    state: holder?.state ?? "backoff",
+    state: holder?.state ?? emptyState(slot),
     failures: slot.failures,
     restarts: slot.restarts,
     backoffSeconds: slot.lives.some(isHolding) ? 0 : seconds(Math.max(0, slot.restUntil - now)),

@@ -42,6 +42,7 @@ function settingsOf(random: () => number): Partial<Settings> {
   return {
     hasAgent: random() < 0.6,
     workerCount: 1 + Math.floor(random() * 4),
+    cpus: 1 + Math.floor(random() * 4),
     surge: pick(random, [0, 1, 1, 2, 16]),
     settleMs: pick(random, [0, 0, 700, 3_000]),
     maxRestarts: pick(random, [3, 10, 1_000]),
