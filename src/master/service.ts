@@ -7,7 +7,7 @@ import type { DrainOrder } from "../messenger/wire.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
-import { findLife, hasStarted } from "../policy/select.ts";
+import { findLife, isStartOver } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { State } from "../policy/state.ts";
@@ -39,7 +39,7 @@ import { checkPorts, portConflict } from "./preflight.ts";
 import { describeRemark } from "./remarks.ts";
 import { Sticky } from "./sticky.ts";
 
-/** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
+/** How long the log and the desk wait at most until every child of the start is ready. */
 const DESK_AFTER_MS = 200;
 
 /** An app that says more cannot make the master hold more. */
@@ -158,7 +158,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   }
 
   function settled(state: State): void {
-    if (hasStarted(state)) bootSeen();
+    if (isStartOver(state)) bootSeen();
     desk.settled(state);
     parent.settled(state);
     post.settled(state);
