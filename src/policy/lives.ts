@@ -30,9 +30,6 @@ export function onReadied(turn: Turn, id: number): void {
     renewalSample: null,
   };
   putLife(turn, slot, ready);
-  if (slot.role === "worker" && life.generation > turn.state.servedGeneration) {
-    turn.state = { ...turn.state, servedGeneration: life.generation };
-  }
   tally(turn, { metric: "boot-seconds", role: slot.role, value: bootSeconds });
   log(
     turn,

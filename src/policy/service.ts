@@ -56,6 +56,7 @@ export function step(state: State, event: Event, moment: Moment): Step {
   }
   if (turn.state.phase === "running" && turn.state.rollCall.nextAt === null) startRollCall(turn);
   noteDown(turn);
+  noteServed(turn);
   noteAbsence(turn);
   continueStop(turn);
   turn.state = { ...turn.state, steppedAt: turn.now };
@@ -234,6 +235,14 @@ function noteDown(turn: Turn): void {
     const isDown = readyLife(slot) === null;
     if (isDown !== (slot.downSince !== null)) putSlot(turn, { ...slot, downSince: isDown ? turn.now : null });
   }
+}
+
+/** A generation that failed on trial serves no longer: what served before it does. While none serves, the last one counts. */
+function noteServed(turn: Turn): void {
+  const serving = turn.state.workers.flatMap(({ lives }) =>
+    lives.filter(({ state }) => state === "ready").map(({ generation }) => generation),
+  );
+  if (serving.length > 0) turn.state = { ...turn.state, servedGeneration: Math.max(...serving) };
 }
 
 /** Heartbeats that were lost because the master itself stood still kill nobody: the pause is given back to everyone who waits. */

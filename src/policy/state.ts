@@ -87,7 +87,7 @@ export interface State {
   readonly nextLife: number;
   /** The number of the newest rollout: what starts now belongs to it. */
   readonly generation: number;
-  /** The newest generation that a worker was ready in; 0 before the first one. */
+  /** The newest generation that serves, or, while none does, that did last; 0 before the first one. */
   readonly servedGeneration: number;
   readonly workersTarget: number;
   /** How many queues there are, numbered from 0 and never given up before the stop. A declared port has at most one socket for each. */

@@ -29,7 +29,7 @@ export function addServiceMetrics(registry: Registry, source: ServiceSource, rol
   });
   single(
     "rollcall_generation",
-    "The newest generation that a worker was ready in: not one that has yet to boot, or that could not. 0 before the first.",
+    "The newest generation that serves: not one that has yet to boot, or that failed. 0 before the first.",
     (state) => state.servedGeneration,
   );
   single("rollcall_workers_target", "How many workers there should be.", (state) => state.workersTarget);

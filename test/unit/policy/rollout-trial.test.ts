@@ -37,7 +37,9 @@ describe("the first worker of a new generation", () => {
   ] as const) {
     it(`${how} within that time: nothing has been replaced, and no worker has lost its record`, () => {
       const story = reloading().pass(1_800);
+      assert.equal(story.state.servedGeneration, 2);
       end(story, 4);
+      assert.equal(story.state.servedGeneration, 1);
       assert.deepEqual(results(story), ["failure"]);
       assert.equal(story.state.lastRollout?.why, "worker 0 of generation 2 failed");
       assert.equal(story.slot(0).failures, 0);
