@@ -1,6 +1,5 @@
 // The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
 import type { Config } from "../config/config.ts";
-import type { ClusterError } from "../errors.ts";
 import type { Line, MasterLog } from "../log.ts";
 import type { ReadyFacts } from "../messenger/parent.ts";
 import type { DrainOrder } from "../messenger/wire.ts";
@@ -35,7 +34,8 @@ import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
 import { Post } from "./post/post.ts";
-import { checkPorts, portConflict } from "./preflight.ts";
+import { checkPorts } from "./preflight.ts";
+import { Refusals } from "./refusals.ts";
 import { describeRemark } from "./remarks.ts";
 import { Sticky } from "./sticky.ts";
 
@@ -93,10 +93,13 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     },
   );
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
+  const refusals = new Refusals({ sockets, loop, write });
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
   const post = new Post({ world, order, write, children, ready: () => reached });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
-  const sticky = isSticky ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: conflict }) : null;
+  const sticky = isSticky
+    ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: (error) => refusals.onConflict(error) })
+    : null;
   sticky?.bind();
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
@@ -144,12 +147,15 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   await firstBoot;
   cancel();
   log.open();
-  await desk.open().then((ports) => ports !== null && write(describeDesk(ports, config.metricsHost)), refuse);
+  await desk.open().then(
+    (ports) => ports !== null && write(describeDesk(ports, config.metricsHost)),
+    (error) => refusals.onDesk(error),
+  );
   orphans.start();
   notifier.start();
 
   function onEvent(event: Event): void {
-    loop.feed(nameHolder(event));
+    loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
     if (event.type === "readied") sticky?.onReady();
@@ -174,7 +180,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
           sockets.of(effect.queues),
         );
       case "open-queue":
-        return openQueue(effect.queue);
+        return refusals.openQueue(effect.queue);
       case "adopt":
         for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "adopt", ...queue }, handle);
         return;
@@ -216,18 +222,6 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     if (found !== null) void examineThenKill({ ...found, write, kill: () => children.kill(life) });
   }
 
-  function openQueue(queue: number): void {
-    try {
-      sockets.open(queue);
-    } catch (error) {
-      const { code, port } = error as { code: string; port: number };
-      const failure = code === "EADDRINUSE" ? portConflict(port, "the app", "--port", error) : (error as Error);
-      write({ level: "error", fields: { err: error }, message: `${failure.name}: ${failure.message}` });
-      // While it runs, a queue less is a worker that accepts from its neighbours' queues alone.
-      if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: code === "EADDRINUSE" ? "port-conflict" : "usage" });
-    }
-  }
-
   async function end(code: number): Promise<void> {
     await children.descendantsEnded(Math.max(0, (loop.state.stop?.deadlineAt ?? 0) - world.now()));
     desk.end(code);
@@ -241,31 +235,12 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     else sticky.drain(life, () => children.tell(life, order));
   }
 
-  function conflict(error: Error): void {
-    write({ level: "error", fields: { err: error }, message: `${error.name}: ${error.message}` });
-    if (loop.state.phase !== "running") loop.feed({ type: "failed", reason: "port-conflict" });
-  }
-
   /** Of a port that is not open yet nothing waits. */
   async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
     const waiting = await readAcceptQueues();
     return new Map(
       [...new Set([...config.ports, ...sockets.ports, ...(sticky?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
     );
-  }
-
-  /** A port of the master's own cannot be opened after all: the children that were forked go, and the exit says why. */
-  function refuse(error: ClusterError): void {
-    write({ level: "fatal", fields: { error: error.name, code: error.code }, message: `${error.name}: ${error.message}` });
-    loop.feed({ type: "failed", reason: error.reason ?? "internal" });
-  }
-
-  /** A port that a worker finds taken at the start is told as one that the master finds so: with its holder. */
-  function nameHolder(event: Event): Event {
-    if (event.type !== "faulted" || event.fault.code !== "EADDRINUSE" || event.fault.port === null) return event;
-    if (loop.state.phase === "running") return event;
-    const { name, message } = portConflict(event.fault.port, "the app", "PORT or --port");
-    return { ...event, fault: { ...event.fault, name, message } };
   }
 
   function status(): object {
