@@ -27,8 +27,7 @@ export function reconcile(turn: Turn): void {
   for (const slot of turn.state.workers.slice(0, turn.state.workersTarget)) {
     if (isVacant(turn.state, slot) && turn.now >= slot.restUntil && turn.now >= nextTurn(turn.state)) fork(turn, slot, slot.nextReason);
   }
-  // Who is ready first serves every queue until the others come.
-  if (turn.state.phase !== "running") return coverQueues(turn);
+  if (turn.state.phase !== "running") return;
   retirePredecessors(turn);
   continueRollout(turn);
   replaceInPlace(turn);
