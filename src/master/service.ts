@@ -6,7 +6,7 @@ import type { DrainOrder } from "../messenger/wire.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
-import { findLife, isStartOver } from "../policy/select.ts";
+import { findLife, hasStarted } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { State } from "../policy/state.ts";
@@ -39,7 +39,7 @@ import { Refusals } from "./refusals.ts";
 import { describeRemark } from "./remarks.ts";
 import { Sticky } from "./sticky.ts";
 
-/** How long the log and the desk wait at most until every child of the start is ready. */
+/** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
 const DESK_AFTER_MS = 200;
 
 /** An app that says more cannot make the master hold more. */
@@ -164,7 +164,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   }
 
   function settled(state: State): void {
-    if (isStartOver(state)) bootSeen();
+    if (hasStarted(state)) bootSeen();
     desk.settled(state);
     parent.settled(state);
     post.settled(state);

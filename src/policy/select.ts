@@ -48,9 +48,11 @@ export function countResponsiveWorkers(state: State, now: number): number {
   }).length;
 }
 
-/** Every worker of the start is ready, or it has come to nothing. */
-export function isStartOver({ phase, stop }: State): boolean {
-  return phase === "running" || stop !== null;
+/** The start needs the processors less: a first worker is ready and none is still to be forked. Or it has come to nothing. */
+export function hasStarted({ phase, stop, workers, workersTarget }: State): boolean {
+  if (phase === "running" || stop !== null) return true;
+  const slots = workers.slice(0, workersTarget);
+  return slots.length === workersTarget && slots.every(({ lives }) => lives.length > 0) && slots.some((slot) => readyLife(slot) !== null);
 }
 
 /** Ready, and so is what it depends on, by its own word. */

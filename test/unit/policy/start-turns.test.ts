@@ -1,7 +1,7 @@
 // The start: no more new workers at a time than there are processors, so that the first one does not come as late as the last.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isStartOver } from "../../../src/policy/select.ts";
+import { hasStarted } from "../../../src/policy/select.ts";
 import { countProcesses, takeSnapshot } from "../../../src/policy/snapshot.ts";
 import { Story } from "../../helpers/story.ts";
 
@@ -42,15 +42,18 @@ describe("the start", () => {
     assert.deepEqual(slots(of), [0, 1]);
   });
 
-  it("is over when every worker is ready, or when it has come to nothing", () => {
-    const of = story(2, 2).start();
+  it("is told from its end: one worker is ready and none is to be forked, or it has come to nothing", () => {
+    const of = story(3, 2).start();
+    assert.equal(hasStarted(of.state), false);
     of.ready(of.worker(0));
-    assert.equal(isStartOver(of.state), false);
-    of.ready(of.worker(1));
-    assert.equal(isStartOver(of.state), true);
-    const failed = story(2, 2).start();
+    assert.deepEqual(slots(of), [0, 1, 2]);
+    assert.equal(hasStarted(of.state), true);
+    const waiting = story(3, 1).start();
+    waiting.ready(waiting.worker(0));
+    assert.equal(hasStarted(waiting.state), false, "one is still to be forked");
+    const failed = story(3, 1).start();
     failed.exit(failed.worker(0), 1);
-    assert.equal(isStartOver(failed.state), true);
+    assert.equal(hasStarted(failed.state), true);
   });
 
   it("shows those that wait for their turn as starting, and those that rest as in backoff", () => {
