@@ -1,7 +1,11 @@
 // How many connections wait to be accepted, by port, from Linux's /proc/net/tcp and tcp6. Runs in the master, at a scrape, off its event loop.
 // Its one rule: the cost is bounded by the listening sockets, not by the connections, of which there may be very many.
-import { type FileHandle, open } from "node:fs/promises";
+// Not by node:fs/promises: that loads all of readline, 2 ms of every start.
+import { close, open, read } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
+
+const [openFile, readFile, closeFile] = [promisify(open), promisify(read), promisify(close)];
 
 /** The state of a listening socket, whose rx_queue is the length of its accept queue. */
 const LISTEN = "0A";
@@ -20,13 +24,13 @@ export async function readAcceptQueues(root = "/proc/net"): Promise<ReadonlyMap<
 
 /** The kernel lists listening sockets first: the first row of another state ends what is of interest. */
 async function addTable(path: string, waiting: Map<number, number>): Promise<void> {
-  const file = await open(path);
+  const fd = await openFile(path, "r");
   try {
     let rest = "";
     let isHeader = true;
-    for (let read = 0; read < MAX_BYTES; ) {
-      const chunk = await readChunk(file);
-      read += chunk.length;
+    for (let taken = 0; taken < MAX_BYTES; ) {
+      const chunk = await readChunk(fd);
+      taken += chunk.length;
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of isHeader ? lines.slice(1) : lines) if (!addRow(line, waiting)) return;
@@ -34,13 +38,13 @@ async function addTable(path: string, waiting: Map<number, number>): Promise<voi
       isHeader &&= lines.length === 0;
     }
   } finally {
-    await file.close();
+    await closeFile(fd);
   }
 }
 
-async function readChunk(file: FileHandle): Promise<string> {
+async function readChunk(fd: number): Promise<string> {
   const buffer = Buffer.alloc(CHUNK_BYTES);
-  const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
+  const { bytesRead } = await readFile(fd, buffer, 0, CHUNK_BYTES, null);
   return buffer.toString("latin1", 0, bytesRead);
 }
 

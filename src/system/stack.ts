@@ -1,9 +1,11 @@
 // The JavaScript stack of a process whose event loop hangs: SIGUSR1 opens Node's inspector from a thread of its own, even in an endless loop, and the
 // debugger's pause tells where it is. Runs in the master. Its one rule: only for who is about to be killed, and it stays paused until it is.
-import { closeSync, openSync, readSync } from "node:fs";
-import { readdir, readlink } from "node:fs/promises";
+import { closeSync, openSync, readdir, readlink, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { readTextOrNull } from "./procfs.ts";
+
+const [namesIn, targetOf] = [promisify(readdir), promisify(readlink)];
 
 export interface Frame {
   /** Empty for code outside any function. */
@@ -90,8 +92,8 @@ function readHead(path: string): string {
 
 async function holds(pid: number, inode: string): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
-  for (const name of (await readdir(folder)).reverse()) {
-    if ((await readlink(`${folder}/${name}`).catch(() => "")) === `socket:[${inode}]`) return true;
+  for (const name of (await namesIn(folder)).reverse()) {
+    if ((await targetOf(`${folder}/${name}`).catch(() => "")) === `socket:[${inode}]`) return true;
   }
   return false;
 }
