@@ -91,12 +91,13 @@ export async function setScene(t: TestContext, ground: Ground, seed: number): Pr
   const ledger = new Ledger(DRAIN_IDLE_MS);
   const noteVictim = (pid: number): void => ledger.noteVictim(acceptedBy(pid, service.appPort));
   const isWhole = async (): Promise<boolean> => {
-    const { workers, workersTarget, workersReady, reloading, agent, ready, live } = await service.status();
+    const { workers, workersTarget, workersReady, reloading, agent, ready, live, rollCall } = await service.status();
     const isAlone = [...workers, ...(agent === null ? [] : [agent])].every(
       ({ processes }) => processes.length === 1 && processes[0]?.state === "ready" && processes[0].renewal === null,
     );
     const isComplete = workersTarget === ground.workers && workers.length === workersTarget && workersReady === workersTarget;
-    return isComplete && isAlone && !reloading && ready && live;
+    // Three deeds in a row must not become the third strike.
+    return isComplete && isAlone && !reloading && ready && live && rollCall.strikes === 0;
   };
   await patiently("the service has started or ended", async () => service.process.exitCode !== null || (await isWhole()));
   if (service.process.exitCode !== null) throw new Error(`it ended with code ${service.process.exitCode}:\n${service.output()}`);
