@@ -93,6 +93,19 @@ export const ENDINGS: readonly Ending[] = [
     },
   },
   {
+    // It is away by then, or on its way back, or ready again.
+    name: "TERM after the end of the agent",
+    weight: 2,
+    isFor: hasAgent,
+    graceful: true,
+    run: async (scene, chance) => {
+      await tellAgent(scene, chance.pick(["exit", "kill"]));
+      await sleep(chance.below(600));
+      scene.service.signal("SIGTERM");
+      return [0];
+    },
+  },
+  {
     name: "TERM, and all workers are killed",
     weight: 1,
     run: async (scene) => {
