@@ -12,6 +12,7 @@ export class Channel {
   #onDrain: (order: DrainOrder) => void = () => {};
   #onListen: (order: ListenOrder, handle: unknown) => void = () => {};
   #onHanded: (handed: Handed, handle: unknown) => void = () => {};
+  #isLetGo = false;
 
   constructor() {
     intercept((event, [message, handle]) => {
@@ -88,9 +89,21 @@ export class Channel {
     while (process.connected && isHandleInFlight()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
-  /** Lets the process end by itself when nothing else keeps it. */
-  unref(): void {
-    process.channel?.unref();
+  /** Whether it keeps the process alive, for the time being. */
+  keepAlive(is: boolean): void {
+    if (this.#isLetGo) return;
+    if (is) process.channel?.ref();
+    else process.channel?.unref();
+  }
+
+  /** From here on the process ends by itself when nothing else keeps it. */
+  letGo(): void {
+    this.keepAlive(false);
+    this.#isLetGo = true;
+  }
+
+  get isLetGo(): boolean {
+    return this.#isLetGo;
   }
 }
 
