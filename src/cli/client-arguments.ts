@@ -1,5 +1,6 @@
 // The words behind the name of a command that talks to a running service. Pure.
 import { didYouMean } from "../config/suggest.ts";
+import { flagValueAt } from "./flag-value.ts";
 
 export interface ClientArguments {
   /** What --control says. */
@@ -30,9 +31,10 @@ export function readClientArguments(
   let control: string | null = null;
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? "";
-    const [flag = "", inline] = word.startsWith("--control=") ? ["--control", word.slice("--control=".length)] : [word];
-    if (flag === "--control") {
-      control = inline ?? argv[++index] ?? "";
+    const named = flagValueAt(argv, index, "--control");
+    if (named !== null) {
+      control = named.value;
+      index += named.length - 1;
       if (control === "") problems.push("--control: expected the path of a socket");
     } else if (word === "--json" || own.includes(word)) flags.add(word);
     else if (/^-(?!\d)/.test(word)) problems.push(`${command}: unknown option ${word}${didYouMean(word, ["--control", "--json", ...own])}`);

@@ -4,6 +4,7 @@ import { type Answer, encode, type Request } from "../messenger/control.ts";
 import { type ClientArguments, readClientArguments } from "./client-arguments.ts";
 import { converse } from "./conversation.ts";
 import { findService } from "./find-service.ts";
+import { sayProblem } from "./report.ts";
 
 export interface Syntax {
   readonly command: Request["command"];
@@ -35,14 +36,9 @@ export async function askService(
 /** Says what is wrong, on stderr or as an event, and what the exit code will be. */
 export function complain(problems: readonly string[], exitCode: number, json: boolean): null {
   if (json) process.stdout.write(encode({ event: "error", message: problems.join("\n") }));
-  else for (const problem of problems) console.error(`rollcall: ${printable(problem)}`);
+  else for (const problem of problems) sayProblem(problem);
   process.exitCode = exitCode;
   return null;
-}
-
-/** What others wrote must not command the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "?");
 }
 
 async function* guarded(answers: AsyncGenerator<Answer>, json: boolean): AsyncGenerator<Answer> {

@@ -2,9 +2,10 @@
 // Ctrl-C ends the telling, not the order.
 import { EXIT_CODES } from "../errors.ts";
 import { type Answer, encode, type Request } from "../messenger/control.ts";
-import { askService, complain, printable, type Syntax } from "./client.ts";
+import { askService, complain, type Syntax } from "./client.ts";
 import type { ClientArguments } from "./client-arguments.ts";
 import { describeAnswer } from "./progress.ts";
+import { printable, sayProblem } from "./report.ts";
 
 export type OrderName = Exclude<Request["command"], "status">;
 
@@ -34,7 +35,7 @@ function tell(answer: Answer, json: boolean): void {
   if (json) return void process.stdout.write(encode(answer));
   const line = describeAnswer(answer);
   if (line === null) return;
-  if (answer.event === "error" || answer.event === "failed") console.error(`rollcall: ${printable(line)}`);
+  if (answer.event === "error" || answer.event === "failed") sayProblem(line);
   else console.log(printable(line));
 }
 

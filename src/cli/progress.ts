@@ -1,5 +1,7 @@
 // What a service says of an order, in a line for a person. Pure.
 import type { Answer } from "../messenger/control.ts";
+import type { DrainCause } from "../policy/life.ts";
+import type { ProcessName } from "../policy/progress.ts";
 
 type StepAnswer = Extract<Answer, { event: "step" }>;
 
@@ -45,24 +47,43 @@ function describeAcceptance({ command, generation, queued, workers }: Extract<An
   return command === "restart" || command === "stop" ? `${command}: under way` : null;
 }
 
-function describeStep({ pid, generation, happened }: StepAnswer): string {
-  const process = `pid ${pid ?? "?"} generation ${generation}`;
+function describeStep({ happened, ...step }: StepAnswer): string {
+  const process = nameOf(step);
   switch (happened.type) {
     case "started":
       return `${process} starting`;
-    case "readied": {
-      const { replaces, bootMs } = happened;
-      return `${replaces === null ? "" : `pid ${replaces.pid ?? "?"} generation ${replaces.generation} → `}${process} ready in ${bootMs} ms`;
-    }
+    case "readied":
+      return describeReady(process, happened);
     case "draining":
-      return happened.cause === "crash" ? `${process} draining after an uncaught exception` : `${named(process, happened.cause)} draining`;
+      return describeDrain(process, happened.cause) + remaining(happened);
     case "killing":
-      return `${process} killed (${happened.cause})`;
+      return `${process} killed (${happened.cause})${remaining(happened)}`;
     case "ended":
-      return describeEnd(process, happened);
+      return describeEnd(process, happened) + remaining(happened);
     default:
       return happened satisfies never;
   }
+}
+
+function nameOf({ pid, generation }: ProcessName): string {
+  return `pid ${pid ?? "?"} generation ${generation}`;
+}
+
+/** The arrow is for one that has taken the slot; one on trial may yet be taken back. */
+function describeReady(process: string, { replaces, trial, bootMs }: Extract<StepAnswer["happened"], { type: "readied" }>): string {
+  const ready = `${process} ready in ${bootMs} ms`;
+  if (replaces === null) return ready;
+  return trial ? `${ready}, on trial beside ${nameOf(replaces)}` : `${nameOf(replaces)} → ${ready}`;
+}
+
+function describeDrain(process: string, cause: DrainCause): string {
+  if (cause === "crash") return `${process} draining after an uncaught exception`;
+  return cause === "taken-back" ? `${process} taken back` : `${named(process, cause)} draining`;
+}
+
+/** What the slot has after a successor has come to nothing. */
+function remaining({ stays }: { readonly stays: ProcessName | null }): string {
+  return stays === null ? "" : `; ${nameOf(stays)} stays`;
 }
 
 /** One that is replaced has a successor of the same name. */

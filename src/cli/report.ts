@@ -2,8 +2,23 @@
 import { EXIT_CODES, type ExitReason } from "../errors.ts";
 
 export function reportProblems(problems: readonly string[]): void {
-  for (const problem of problems) console.error(`rollcall: ${problem}`);
+  for (const problem of problems) sayProblem(problem);
   console.error("Run rollcall --help for the options.");
+}
+
+/** Says what is wrong, and what the exit code will be. */
+export function fail(problem: string, exitCode: number): void {
+  sayProblem(problem);
+  process.exitCode = exitCode;
+}
+
+export function sayProblem(problem: string): void {
+  for (const line of printable(problem).split("\n")) console.error(`rollcall: ${line}`);
+}
+
+/** What others wrote must not command the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "?");
 }
 
 export interface Failure {

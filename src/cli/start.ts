@@ -6,7 +6,8 @@ import { Service } from "../embedding/service.ts";
 import { spawnMaster } from "../embedding/spawn-master.ts";
 import { EXIT_CODES } from "../errors.ts";
 import { ownFile } from "../package/own-file.ts";
-import { printable } from "./client.ts";
+import { flagValueAt } from "./flag-value.ts";
+import { fail } from "./report.ts";
 
 const LOG_FILE = "rollcall.log";
 
@@ -56,19 +57,15 @@ function readArguments(argv: readonly string[]): DaemonArguments | string {
   const end = argv.indexOf("--");
   const words = end === -1 ? argv : argv.slice(0, end);
   const rest: string[] = [];
-  let logFile: string | undefined = LOG_FILE;
+  let logFile = LOG_FILE;
   for (let index = 0; index < words.length; index++) {
     const word = words[index] as string;
-    if (word === "--daemon") continue;
-    if (word === "--log-file") logFile = words[++index];
-    else if (word.startsWith("--log-file=")) logFile = word.slice("--log-file=".length);
-    else rest.push(word);
+    const named = flagValueAt(words, index, "--log-file");
+    if (named !== null) {
+      logFile = named.value;
+      index += named.length - 1;
+    } else if (word !== "--daemon") rest.push(word);
   }
-  if (logFile === undefined || logFile === "") return "--log-file: expected the path of a file";
+  if (logFile === "") return "--log-file: expected the path of a file";
   return { logFile, rest: [...rest, ...(end === -1 ? [] : argv.slice(end))] };
-}
-
-function fail(message: string, exitCode: number): void {
-  for (const line of printable(message).split("\n")) console.error(`rollcall: ${line}`);
-  process.exitCode = exitCode;
 }

@@ -1,8 +1,9 @@
 // `rollcall status [--json]`: what is running, as a page or as the JSON of /status.
 import { styleText } from "node:util";
 import { EXIT_CODES } from "../errors.ts";
-import { askService, complain, printable } from "./client.ts";
+import { askService, complain } from "./client.ts";
 import { describeAnswer } from "./progress.ts";
+import { printable } from "./report.ts";
 import { type Status, statusPage, type Tone } from "./status-table.ts";
 
 const COLOURS = { good: "green", bad: "red", busy: "yellow", faint: "dim" } as const;

@@ -3,41 +3,45 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT_CODES } from "../errors.ts";
 import { type PidFile, readPidFile } from "../system/pid-file.ts";
 import { readStat } from "../system/procfs.ts";
-import { printable } from "./client.ts";
+import { flagValueAt } from "./flag-value.ts";
+import { fail } from "./report.ts";
 
+const FLAG = "--pid-file";
 /** Copies of a signal within 500 ms are one signal to the master. */
 const SECOND_SIGNAL_MS = 700;
 const LOOK_MS = 50;
 
 /** Whether the arguments are for this file. */
 export function namesPidFile(argv: readonly string[]): boolean {
-  return argv.some((word) => word === "--pid-file" || word.startsWith("--pid-file="));
+  return argv.some((_, index) => flagValueAt(argv, index, FLAG) !== null);
 }
 
 export async function stopByPidFile(argv: readonly string[]): Promise<void> {
   let path = "";
   let fast = false;
   for (let index = 0; index < argv.length; index++) {
-    const word = argv[index] as string;
-    if (word === "--fast") fast = true;
-    else if (word === "--pid-file") path = argv[++index] ?? "";
-    else if (word.startsWith("--pid-file=")) path = word.slice("--pid-file=".length);
-    else return say(`stop: unexpected "${word}" beside --pid-file; see rollcall stop --help`, EXIT_CODES.usage);
+    const word = argv[index];
+    const named = flagValueAt(argv, index, FLAG);
+    if (named !== null) {
+      path = named.value;
+      index += named.length - 1;
+    } else if (word === "--fast") fast = true;
+    else return fail(`stop: unexpected "${word}" beside ${FLAG}; see rollcall stop --help`, EXIT_CODES.usage);
   }
-  if (path === "") return say("--pid-file: expected the path of a file", EXIT_CODES.usage);
+  if (path === "") return fail(`${FLAG}: expected the path of a file`, EXIT_CODES.usage);
   let found: PidFile;
   try {
     found = readPidFile(path);
   } catch (error) {
-    return say(`cannot read ${path}: ${(error as Error).message}`, EXIT_CODES.internal);
+    return fail(`cannot read ${path}: ${(error as Error).message}`, EXIT_CODES.internal);
   }
   switch (found.state) {
     case "absent":
-      return say(`there is no pid file ${path}: is the service running, and was it started with --pid-file ${path}?`, EXIT_CODES.internal);
+      return fail(`there is no pid file ${path}: is the service running, and was it started with ${FLAG} ${path}?`, EXIT_CODES.internal);
     case "foreign":
-      return say(`${path} is no pid file: expected one line with a number`, EXIT_CODES.internal);
+      return fail(`${path} is no pid file: expected one line with a number`, EXIT_CODES.internal);
     case "stale":
-      return say(
+      return fail(
         `${path} is left over: its service${found.pid === 0 ? "" : ` (process ${found.pid})`} is not running`,
         EXIT_CODES.internal,
       );
@@ -58,8 +62,8 @@ async function stop(pid: number, fast: boolean): Promise<void> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EPERM")
-      return say(`process ${pid} is another user's: run this as the user of the service, or as root`, EXIT_CODES.internal);
-    if (code !== "ESRCH") return say(message, EXIT_CODES.internal);
+      return fail(`process ${pid} is another user's: run this as the user of the service, or as root`, EXIT_CODES.internal);
+    if (code !== "ESRCH") return fail(message, EXIT_CODES.internal);
   }
   // The service bounds its own stop.
   while (isThere()) await sleep(LOOK_MS);
@@ -78,9 +82,4 @@ function watch(pid: number): () => boolean {
       return false;
     }
   };
-}
-
-function say(problem: string, exitCode: number): void {
-  console.error(`rollcall: ${printable(problem)}`);
-  process.exitCode = exitCode;
 }

@@ -68,6 +68,8 @@ export type ChildToMaster =
   | { readonly type: "beat"; readonly sample: Sample }
   | { readonly type: "fault"; readonly fault: Fault; readonly survived: boolean }
   | { readonly type: "closed" }
+  /** It is not ready, and nothing is under way that could make it so. */
+  | { readonly type: "idle" }
   /** Of something that the app depends on; `reason` is null where it is well. */
   | { readonly type: "health"; readonly name: string; readonly reason: string | null }
   /** A listening socket for the master to hold; its handle comes along. */
@@ -157,6 +159,8 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return { type: "ready" };
     case "closed":
       return { type: "closed" };
+    case "idle":
+      return { type: "idle" };
     case "health": {
       const { name, reason } = raw;
       if (typeof name !== "string" || !(reason === null || typeof reason === "string")) return null;

@@ -25,6 +25,8 @@ export type Event =
   /** Its channel to the master is closed, and it lives on. */
   | { readonly type: "disconnected"; readonly life: number }
   | { readonly type: "closed"; readonly life: number }
+  /** It has nothing left to do, and is not ready. */
+  | { readonly type: "idled"; readonly life: number }
   /** `reason` is null where the thing is well. */
   | { readonly type: "health"; readonly life: number; readonly name: string; readonly reason: string | null }
   | ({ readonly type: "exited"; readonly life: number } & Departure)

@@ -45,7 +45,8 @@ export interface Fault {
   readonly port: number | null;
 }
 
-export type DrainCause = "stop" | "reload" | "restart" | "recycle" | "scale" | "crash";
+/** "taken-back": a successor that is not wanted any more, starting or on trial, where the one that it was to replace serves on. */
+export type DrainCause = "stop" | "reload" | "restart" | "recycle" | "scale" | "crash" | "taken-back";
 export type KillCause = "boot-timeout" | "unresponsive" | "drain-timeout" | "fast-stop";
 
 /** Something that a child depends on and that is not well, by the child's own word; without a reason it is "". */

@@ -90,6 +90,17 @@ export function onFaulted(turn: Turn, id: number, fault: Fault): void {
   orderDrain(turn, life.id, deadlineAt);
 }
 
+/** Plain node would end such a process. It is given its time: who knows what may still wake it. */
+export function onIdled(turn: Turn, id: number): void {
+  const found = findLife(turn.state, id);
+  if (found?.life.state !== "starting") return;
+  const { slot, life } = found;
+  const { settings } = turn.state;
+  const until = `until boot-timeout (${settings.bootTimeoutMs} ms)`;
+  const message = `${called(slot)} is not ready and has nothing left to do (node by itself would end it); waiting for ${awaited(slot, settings)}, ${until}`;
+  log(turn, "warn", message, naming(slot, life));
+}
+
 /** The child's listeners are closed: the next slot of a reload may go on. */
 export function onClosed(turn: Turn, id: number): void {
   const found = findLife(turn.state, id);

@@ -79,8 +79,11 @@ export function abortRollout(turn: Turn, slot: Slot, life: Life): void {
   // Once it was ready, the agent is restarted like any other time.
   if (slot.role === "agent" && rollout.stage !== "agent") return;
   const why = `${called(slot)} of generation ${life.generation} failed`;
-  log(turn, "error", `reload aborted: ${why}; the old workers keep serving`, { generation: life.generation });
   dropSuccessors(turn, (successor) => successor.generation >= rollout.generation);
+  const { workers } = turn.state;
+  const reached = workers.filter((each) => (readyLife(each)?.generation ?? 0) >= rollout.generation).length;
+  const keeping = reached === 0 ? "" : `, and generation ${rollout.generation} stays in ${reached} of ${workers.length} slots`;
+  log(turn, "error", `reload aborted: ${why}; the old workers keep serving${keeping}`, { generation: life.generation });
   endRollout(turn, rollout, why);
 }
 
@@ -112,6 +115,6 @@ function dropSuccessors(turn: Turn, isDropped: (life: Life) => boolean): void {
   const deadlineAt = turn.now + turn.state.settings.stopTimeoutMs;
   for (const slot of turn.state.workers) {
     for (const life of slot.lives)
-      if (isHolding(life) && hasPredecessor(slot, life) && isDropped(life)) drainLife(turn, slot.role, life.id, "reload", deadlineAt);
+      if (isHolding(life) && hasPredecessor(slot, life) && isDropped(life)) drainLife(turn, slot.role, life.id, "taken-back", deadlineAt);
   }
 }

@@ -3,7 +3,19 @@ import type { ExitReason } from "../errors.ts";
 import type { Event, Order, Signal } from "./events.ts";
 import { onHealth } from "./health.ts";
 import type { Life, Slot } from "./life.ts";
-import { CHANNEL_LOST, checkLife, deadlineOf, type Ended, onBeat, onClosed, onExited, onFaulted, onForked, onReadied } from "./lives.ts";
+import {
+  CHANNEL_LOST,
+  checkLife,
+  deadlineOf,
+  type Ended,
+  onBeat,
+  onClosed,
+  onExited,
+  onFaulted,
+  onForked,
+  onIdled,
+  onReadied,
+} from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
 import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
@@ -115,6 +127,8 @@ function happen(turn: Turn, event: Event): void {
       return happen(turn, { type: "faulted", life: event.life, fault: CHANNEL_LOST });
     case "closed":
       return onClosed(turn, event.life);
+    case "idled":
+      return onIdled(turn, event.life);
     case "health":
       return onHealth(turn, event.life, event.name, event.reason);
     case "exited": {

@@ -242,6 +242,8 @@ export class Children {
         return onEvent({ type: "beat", life, sample: message.sample });
       case "closed":
         return onEvent({ type: "closed", life });
+      case "idle":
+        return onEvent({ type: "idled", life });
       case "health":
         return onEvent({ type: "health", life, name: message.name, reason: message.reason });
       case "fault": {
@@ -268,7 +270,7 @@ export class Children {
 function isAllowed(message: ChildToMaster, { remarks, handles }: Limits): boolean {
   const { type } = message;
   if (type === "lodged" || type === "locked") return handles.take();
-  if (type === "listening" || type === "cut" || (type === "fault" && message.survived)) return remarks.take();
+  if (type === "listening" || type === "cut" || type === "idle" || (type === "fault" && message.survived)) return remarks.take();
   return true;
 }
 

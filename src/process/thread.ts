@@ -21,6 +21,8 @@ const UNBORN_MS = 2_000;
 const STUCK = "its thread is in a call that does not return, and cannot be ended there: it goes when the master does";
 /** What limits a heap: a thread has it another way. */
 const HEAP_FLAG = /^--max[-_](?:old|semi)[-_]space[-_]size=/;
+/** What Node says of an environment that is not its own. */
+const REFUSED_ENVIRONMENT = /NODE_OPTIONS env variable: (.*)/s;
 
 /** The flags that were left out, once told. */
 const told = new Set<string>();
@@ -97,7 +99,7 @@ export function startThread({ plan, place, mark }: Birth, listener: VesselListen
   };
 }
 
-/** Flags that Node takes for a whole process alone are left out: it names them when it refuses. */
+/** Flags that Node takes for a whole process alone are left out: it names them when it refuses. In NODE_OPTIONS it names but the first: that is an error. */
 function openWorker(launch: Launch, ports: ThreadPorts, resourceLimits: ResourceLimits, listener: VesselListener): Worker {
   const execArgv = launch.execArgv.filter((flag) => !HEAP_FLAG.test(flag));
   const options = {
@@ -109,6 +111,13 @@ function openWorker(launch: Launch, ports: ThreadPorts, resourceLimits: Resource
     return new Worker(launch.entry, { ...options, execArgv });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    const inEnvironment = REFUSED_ENVIRONMENT.exec(message)?.[1];
+    if (inEnvironment !== undefined)
+      throw new Error(
+        `a thread cannot have the NODE_OPTIONS that it was given by env (${inEnvironment.trim()}): give the flag by node-arg, which leaves it out for ` +
+          "the thread, or let the agent be a process (agent-mode process)",
+        { cause: error },
+      );
     const refused = code === "ERR_WORKER_INVALID_EXEC_ARGV" ? execArgv.filter((flag) => message.includes(flag)) : [];
     if (refused.length === 0) throw error;
     const news = refused.filter((flag) => !told.has(flag));

@@ -13,6 +13,7 @@ import { Drain } from "./life/drain.ts";
 import { catchFaults } from "./life/faults.ts";
 import { startHeartbeat } from "./life/heartbeat.ts";
 import { Hooks } from "./life/hooks.ts";
+import { tellWhenIdle } from "./life/idle.ts";
 import { announceWhenReady } from "./life/readiness.ts";
 import { publishLink } from "./link.ts";
 import { HeldListening } from "./listening/listen.ts";
@@ -47,6 +48,7 @@ if (assignment !== null && openPost !== null) {
   const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });
   takeRawMessages(post, readiness);
   serveExported(assignment);
+  tellWhenIdle({ channel, drain, readiness, hasListeners: () => post.messenger.hasListeners });
   const fail = catchFaults({ assignment, channel, drain, readiness, traffic });
   // A thread has no inspector of its own.
   if (!assignment.thread && assignment.debugPort === null) freeInspectorPort();

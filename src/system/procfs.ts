@@ -105,6 +105,8 @@ export function readTextOrNull(path: string): string | null {
 }
 
 export interface Stat {
+  /** Of its main thread, a letter: R runs, S sleeps, D waits for a device, T is stopped, t is traced, Z is a zombie. */
+  readonly state: string;
   readonly parentPid: number;
   /** The pid of the leader of its session; a daemon has a session of its own. */
   readonly session: number;
@@ -125,13 +127,15 @@ export function readStat(pid: number, root = "/proc"): Stat | null {
     .trim()
     .split(/\s+/);
   // fields[0] is field 3 of proc(5), the state; so field n is fields[n - 3].
+  const [state = ""] = fields;
   const stat = {
+    state,
     parentPid: Number(fields[4 - 3]),
     session: Number(fields[6 - 3]),
     startTime: Number(fields[22 - 3]),
     cpuTicks: Number(fields[14 - 3]) + Number(fields[15 - 3]),
-    isGone: fields[0] === "Z" || fields[0] === "X",
-    isZombie: fields[0] === "Z",
+    isGone: state === "Z" || state === "X",
+    isZombie: state === "Z",
   };
   return Number.isInteger(stat.parentPid) && Number.isInteger(stat.startTime) ? stat : null;
 }

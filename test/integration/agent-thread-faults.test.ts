@@ -34,6 +34,23 @@ describe("an agent in a thread that fails", { concurrency: 2 }, () => {
     });
   }
 
+  test("to start, for a flag in NODE_OPTIONS that no thread can have, names the flag and says what to do", async (t) => {
+    const service = await startThreaded(t, { flags: ["--env", "NODE_OPTIONS=--title=anything"] });
+    assert.equal((await service.exited()).code, 4, service.output());
+    assert.ok(
+      service.hasLogged(
+        /^Cannot start agent: a thread cannot have the NODE_OPTIONS .*\(--title=.*\): give the flag by node-arg, .*\(agent-mode process\)$/,
+      ),
+      service.output(),
+    );
+  });
+
+  test("not, where the same flag comes by node-arg: it is left out and told of", async (t) => {
+    const service = await startThreaded(t, { flags: ["--node-arg=--title=anything"] });
+    await service.untilReady();
+    assert.ok(service.hasLogged(/^agent: a thread cannot have --title=anything, .*: left out$/), service.output());
+  });
+
   for (const [deed, words, flags] of [
     ["exit", /^agent exited with code 3$/, []],
     ["kill", /^agent exited with code 137$/, []],

@@ -91,6 +91,21 @@ test("reload of a bad generation exits 1 and says why, while the service stays r
   assert.equal(await service.metric('rollcall_reloads_total{result="failure"}'), 3);
 });
 
+test("reload of code that fails on trial exits 1, and never says that the slot has changed hands", async (t) => {
+  const service = await start(t, ["--settle", "60s"]);
+  const [old] = await service.workerPids();
+  writeFileSync(service.app, `${GOOD}setTimeout(() => { throw new Error("late"); }, 300);\n`);
+  const { code, stdout, stderr } = await command(t, service, "reload");
+  assert.equal(code, 1);
+  assert.match(stdout, new RegExp(`^worker 0: pid \\d+ generation 2 ready in \\d+ ms, on trial beside pid ${old} generation 1$`, "m"));
+  assert.match(
+    stdout,
+    new RegExp(`^worker 0: pid \\d+ generation 2 draining after an uncaught exception; pid ${old} generation 1 stays$`, "m"),
+  );
+  assert.doesNotMatch(stdout, /→/);
+  assert.match(stderr, /^rollcall: reload failed: worker 0 of generation 2 failed: worker 0: Error: late$/m);
+});
+
 test("two reloads at once each wait for a generation of their own", async (t) => {
   const service = await start(t);
   const first = openClient(t, service.control, '{"rollcall":1,"command":"reload"}\n');

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startPost } from "../helpers/post.ts";
 import { kill } from "../helpers/processes.ts";
+import { startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
 test("letters go where they are sent, and say where they come from", async (t) => {
@@ -170,4 +171,13 @@ function sorted(lines: readonly string[]): readonly string[] {
 
 function beginning(line: string): string {
   return line.slice(0, line.indexOf(" from "));
+}
+
+for (const listens of ["messenger", "process", "cluster.worker"]) {
+  test(`a letter that comes while a worker boots waits for the first listener, on ${listens}`, async (t) => {
+    const service = await startService(t, { app: "early-letters.mjs", agent: "early-letters.mjs", workers: 1, env: { LISTENS: listens } });
+    await service.untilReady();
+    await until("it is heard", () => service.output().includes("heard what was kept"));
+    assert.equal(service.output().split("heard what was kept").length, 2, "once");
+  });
 }

@@ -103,6 +103,45 @@ describe("the agent is ready", () => {
   });
 });
 
+describe("a process that is not ready and has nothing left to do", { concurrency: 3 }, () => {
+  for (const [what, env] of [
+    ["whose app does nothing", {}],
+    ["whose app never loads", { NEVER: "1" }],
+  ] as const) {
+    test(`${what}, is told of long before the boot timeout; the app sees nothing of that, and a stop ends it`, async (t) => {
+      const service = await startService(t, { app: "ready-nothing.mjs", workers: 1, env });
+      await until("the log says so", () =>
+        service.hasLogged(
+          /^worker 0 is not ready and has nothing left to do .*; waiting for it to listen on port \d+ \(ready-when listening\)/,
+        ),
+      );
+      assert.ok(!service.output().includes("the app hears beforeExit"), service.output());
+      await stopsCleanly(service);
+    });
+  }
+
+  for (const mode of ["process", "thread"]) {
+    test(`and is an agent in a ${mode}, whose function waits for nothing that comes, is told of as well`, async (t) => {
+      const flags = ["--agent-mode", mode];
+      const service = await startService(t, { app: "ready-app.mjs", agent: "ready-agent.mjs", flags, env: { MODE: "never" } });
+      await until("the log says so", () =>
+        service.hasLogged(/^agent is not ready and has nothing left to do .*; waiting for its module to load and its function to resolve/),
+      );
+      service.signal("SIGTERM");
+      assert.equal((await service.exited()).code, 0, service.output());
+    });
+  }
+
+  for (const waitsFor of ["timer", "thread", "message"]) {
+    test(`is not one that waits for a ${waitsFor}`, async (t) => {
+      const service = await startService(t, { app: "ready-slow.mjs", workers: 1, flags: QUICK, env: { WAITS_FOR: waitsFor } });
+      await service.untilReady();
+      assert.ok(!service.hasLogged(/nothing left to do/), service.output());
+      await stopsCleanly(service);
+    });
+  }
+});
+
 async function stopsCleanly(service: Service): Promise<void> {
   const children = childrenOf(service.pid);
   service.signal("SIGTERM");

@@ -1,4 +1,5 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
+import cluster from "node:cluster";
 import { type Handed, openHanded, sealHanded } from "../../messenger/handed.ts";
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../../messenger/wire.ts";
 import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
@@ -7,9 +8,11 @@ import { intercept, keepListener } from "./intercept.ts";
 const LOOK_MS = 5;
 
 export class Channel {
+  readonly #own: number;
   #onDrain: (order: DrainOrder) => void = () => {};
   #onListen: (order: ListenOrder, handle: unknown) => void = () => {};
   #onHanded: (handed: Handed, handle: unknown) => void = () => {};
+  #isLetGo = false;
 
   constructor() {
     intercept((event, [message, handle]) => {
@@ -23,6 +26,8 @@ export class Channel {
     });
     // Without a listener Node keeps messages back until one comes; it also keeps an idle agent alive.
     keepListener("message", ignore);
+    // In a worker Node's cluster listens as well, for `cluster.worker`.
+    this.#own = process.listenerCount("message");
   }
 
   onDrain(listener: (order: DrainOrder) => void): void {
@@ -43,9 +48,15 @@ export class Channel {
     process.once("disconnect", listener);
   }
 
-  /** Whether the app listens to messages itself. */
+  /** Whether the app listens to messages itself, on `process` or on `cluster.worker`. */
   hasAppListeners(): boolean {
-    return process.listenerCount("message") > 1;
+    return process.listenerCount("message") > this.#own || (cluster.worker?.listenerCount("message") ?? 0) > 0;
+  }
+
+  /** Calls back when the app begins to. */
+  onAppListener(listener: () => void): void {
+    for (const emitter of [process, cluster.worker] as readonly (NodeJS.EventEmitter | undefined)[])
+      emitter?.on("newListener", (event: string | symbol) => event === "message" && listener());
   }
 
   /** Sends, and never throws: a full or closed channel is the master's trouble, not the app's. */
@@ -78,9 +89,21 @@ export class Channel {
     while (process.connected && isHandleInFlight()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
-  /** Lets the process end by itself when nothing else keeps it. */
-  unref(): void {
-    process.channel?.unref();
+  /** Whether it keeps the process alive, for the time being. */
+  keepAlive(is: boolean): void {
+    if (this.#isLetGo) return;
+    if (is) process.channel?.ref();
+    else process.channel?.unref();
+  }
+
+  /** From here on the process ends by itself when nothing else keeps it. */
+  letGo(): void {
+    this.keepAlive(false);
+    this.#isLetGo = true;
+  }
+
+  get isLetGo(): boolean {
+    return this.#isLetGo;
   }
 }
 

@@ -114,7 +114,7 @@ export class Drain {
     if (outcome === "ended") this.#end();
     // From here on the process ends when the app says so or has nothing left to do; the deadline stands behind it.
     process.once("beforeExit", () => this.#end());
-    channel.unref();
+    channel.letGo();
   }
 
   /** The deadline: says what is cut, and ends. A protocol that is not HTTP gets an orderly end of the connection. */

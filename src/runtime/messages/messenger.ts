@@ -16,7 +16,7 @@ import { isUnreadable, readBody, writeBody } from "../../messenger/letter.ts";
 import type { Role } from "../../policy/life.ts";
 import { EarlyLetters } from "./early-letters.ts";
 import { closeSendable, type Sendable } from "./handles.ts";
-import { Questions } from "./questions.ts";
+import { Questions, reasonOf } from "./questions.ts";
 import { type AskTarget, toAddress, toPid, toTimeout } from "./targets.ts";
 
 export interface LetterInfo {
@@ -52,8 +52,6 @@ interface Outgoing extends Envelope {
 }
 
 const ASK_TIMEOUT_MS = 5_000;
-/** Characters of what a failed handler said. */
-const MAX_REASON = 10_000;
 
 export class Messenger {
   readonly #parts: Parts;
@@ -171,6 +169,11 @@ export class Messenger {
     return this.#hearsMaster;
   }
 
+  /** @internal Somebody waits for letters, for questions, or for messages on `process`. */
+  get hasListeners(): boolean {
+    return this.#listeners.eventNames().length > 0 || this.#handlers.size > 0 || this.#parts.hasRawListeners();
+  }
+
   /** @internal The process is ready: what nobody has listened for until now is not kept any longer. */
   booted(): void {
     this.#early.end();
@@ -285,13 +288,4 @@ function keyOf(action: string): string {
 function toKey(action: string, listener: unknown): string {
   if (typeof listener !== "function") throw new TypeError(`messenger: expected a listener that is a function, got ${typeof listener}`);
   return keyOf(action);
-}
-
-/** What a handler threw may be anything, and of any length. */
-function reasonOf(error: unknown): string {
-  try {
-    return String(error instanceof Error ? error.message : error).slice(0, MAX_REASON);
-  } catch {
-    return "the handler failed with what cannot be shown";
-  }
 }

@@ -43,7 +43,7 @@ export class PostBox {
     });
     const reader = new FrameReader((frame) => this.messenger.receive(frame));
     pipe.once("close", () => this.#outbox.discard());
-    process.on("newListener", (event: string | symbol) => event === "message" && this.messenger.heardRaw());
+    channel.onAppListener(() => this.messenger.heardRaw());
     // What an app says last, just before it ends the process.
     process.once("exit", () => this.#outbox.flush());
   }

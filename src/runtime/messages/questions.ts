@@ -1,5 +1,8 @@
 // The questions that this process has asked and that wait for their answers, each with a deadline. Runs in a child.
 
+/** Characters of what a failed handler said. */
+const MAX_REASON = 10_000;
+
 interface Open {
   readonly what: string;
   readonly timer: NodeJS.Timeout;
@@ -50,4 +53,13 @@ export class Questions {
 
 function fail(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+/** What a handler threw may be anything, and of any length. */
+export function reasonOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, MAX_REASON);
+  } catch {
+    return "the handler failed with what cannot be shown";
+  }
 }

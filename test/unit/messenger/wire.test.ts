@@ -7,6 +7,7 @@ import { FAULT, SAMPLE } from "../../helpers/story.ts";
 const GOOD: readonly ChildToMaster[] = [
   { type: "ready" },
   { type: "closed" },
+  { type: "idle" },
   { type: "listening", address: "::", port: 8_080, expected: true, secure: true },
   { type: "health", name: "db", reason: "connection refused" },
   { type: "health", name: "db", reason: null },

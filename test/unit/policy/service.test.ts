@@ -85,6 +85,21 @@ describe("a start that fails", () => {
     }
   });
 
+  it("says what is awaited of a child that has nothing left to do, while it is starting and not later", () => {
+    const story = new Story().start();
+    const id = story.agent;
+    story.feed({ type: "idled", life: id });
+    assert.ok(
+      story.logged(/^agent is not ready and has nothing left to do .*; waiting for its module .*, until boot-timeout \(60000 ms\)$/),
+    );
+    assert.equal(story.picture, "agent starting");
+    const before = story.all("log").length;
+    story.ready();
+    const between = story.all("log").length;
+    story.feed({ type: "idled", life: id });
+    assert.deepEqual([before < between, story.all("log").length], [true, between]);
+  });
+
   it("kills a child that is not ready within boot-timeout, not earlier", () => {
     const story = new Story({ bootTimeoutMs: 5_000 }, { killMs: null }).start().pass(4_999);
     assert.equal(story.picture, "agent starting");
