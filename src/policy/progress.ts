@@ -75,8 +75,10 @@ function arrival({ slot, life }: Placed, before: State, after: State): Happened 
       return null;
     case "ready":
       return {
-        ...{ type: "readied", bootMs: Math.round(life.readyAt - life.forkedAt) },
-        ...{ replaces: nameOf(predecessor(slot, life, before)), trial: elder !== undefined },
+        type: "readied",
+        bootMs: Math.round(life.readyAt - life.forkedAt),
+        replaces: nameOf(predecessor(slot, life, before)),
+        trial: elder !== undefined,
       };
     case "draining":
       return { type: "draining", cause: life.cause, stays: nameOf(elder) };
