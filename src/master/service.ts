@@ -19,6 +19,7 @@ import { takeManager } from "../system/service-manager.ts";
 import { takeSignals } from "../system/signals.ts";
 import { startThreadPool } from "../system/thread-pool.ts";
 import type { World } from "../system/world.ts";
+import { Acceptor } from "./acceptor.ts";
 import { activate, shareActivated } from "./activation.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
@@ -37,7 +38,6 @@ import { Post } from "./post/post.ts";
 import { checkPorts } from "./preflight.ts";
 import { Refusals } from "./refusals.ts";
 import { describeRemark } from "./remarks.ts";
-import { Sticky } from "./sticky.ts";
 
 /** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
 const DESK_AFTER_MS = 200;
@@ -67,7 +67,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const config = settlePorts(activated);
   await checkHttps(config);
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
-  const { listening, unheld, sticky: isSticky, warning } = shareActivated(handed, await chooseListening(config), config.listen);
+  const { listening, unheld, accept, warning } = shareActivated(handed, await chooseListening(config), config.listen);
   if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
@@ -81,12 +81,13 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const addresses = new Set<string>();
   let bootSeen = (): void => {};
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: listening === null && !isSticky ? null : serviceName, sticky: isSticky, unheld },
+    { config, heapFlags: plan.heapFlags, service: unheld === "round-robin" ? null : serviceName, handsOver: accept !== null, unheld },
     {
       onEvent,
       onRemark: remark,
-      onPort: (...said) => (sticky ?? lodgings).onPort(...said),
-      onMissed: (life) => sticky?.onMissed(life),
+      onPort: (...said) => (acceptor ?? lodgings).onPort(...said),
+      onMissed: (life) => acceptor?.onMissed(life),
+      onCutOff: (life) => acceptor?.onCutOff(life),
       onHanded: (...handed) => post.handed(...handed),
       onJunk: (place) => post.junk(place),
       onPost: (...joined) => post.join(...joined),
@@ -97,10 +98,10 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
   const post = new Post({ world, order, write, children, ready: () => reached });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
-  const sticky = isSticky
-    ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: (error) => refusals.onConflict(error) })
-    : null;
-  sticky?.bind();
+  const onConflict = (error: Error): void => refusals.onConflict(error);
+  const acceptor =
+    accept === null ? null : new Acceptor({ strategy: accept, config, children, world, write, state: () => loop.state, onConflict });
+  acceptor?.bind();
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
@@ -158,8 +159,9 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
-    if (event.type === "readied") sticky?.onReady();
-    if (event.type === "exited") sticky?.onGone(event.life);
+    if (event.type === "readied") acceptor?.onReady();
+    if (event.type === "disconnected") acceptor?.onDisconnected(event.life);
+    if (event.type === "exited") acceptor?.onGone(event.life);
     if (event.type === "exited") post.leave(event.life);
   }
 
@@ -188,7 +190,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "release", ...queue });
         return;
       case "close-queues":
-        sticky?.close();
+        acceptor?.close();
         return sockets.close();
       case "drain":
         return drain(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
@@ -231,15 +233,15 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   }
 
   function drain(life: number, order: DrainOrder): void {
-    if (sticky === null) children.tell(life, order);
-    else sticky.drain(life, () => children.tell(life, order));
+    if (acceptor === null) children.tell(life, order);
+    else acceptor.drain(life, () => children.tell(life, order));
   }
 
   /** Of a port that is not open yet nothing waits. */
   async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
     const waiting = await readAcceptQueues();
     return new Map(
-      [...new Set([...config.ports, ...sockets.ports, ...(sticky?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
+      [...new Set([...config.ports, ...sockets.ports, ...(acceptor?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
     );
   }
 

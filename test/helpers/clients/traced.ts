@@ -1,4 +1,5 @@
 // A client that knows the local port of each of its connections, so that a failure can be held against the process that had accepted it.
+import assert from "node:assert/strict";
 import http from "node:http";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -49,6 +50,16 @@ export function startTraced(t: TestContext, url: string, clients: number): Trace
       await Promise.all(all);
     },
   };
+}
+
+/** Stops it: every failure is on a connection that the victims had accepted, and nobody hung. */
+export async function assertExplained(load: TracedLoad, owned: ReadonlySet<number>): Promise<void> {
+  await load.stop();
+  assert.deepEqual(
+    load.failures().filter(({ localPort }) => localPort === null || !owned.has(localPort)),
+    [],
+  );
+  assert.ok(load.slowestMs() < HUNG_MS, `the slowest answer took ${load.slowestMs()} ms`);
 }
 
 function request(url: string, agent: http.Agent | false): Promise<Failure | null> {

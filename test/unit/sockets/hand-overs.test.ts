@@ -1,84 +1,12 @@
-// A connection on its way: to its client's slot, one at a time; on to the next when a worker refuses, dies or stands still; to nobody twice. Workers, handles
-// and timers are the test's.
+// A connection on its way: to its client's slot, one at a time; on to the next when a worker refuses, dies or stands still; to nobody twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
 import { slotOf } from "../../../src/policy/rendezvous.ts";
-import { type Candidate, type HandOver, HandOvers } from "../../../src/sockets/hand-overs.ts";
+import { byClient } from "../../../src/sockets/choice.ts";
+import type { HandOver } from "../../../src/sockets/hand-overs.ts";
+import { type HandOverScene, PORT, setScene as set } from "../../helpers/hand-over-scene.ts";
 
-/** The clock of this machine does not come near it. */
-const PATIENCE_MS = 1_000_000;
-const PORT = 3_000;
-
-interface Handle {
-  readonly client: string;
-  closed: boolean;
-  getpeername(): number;
-  readStop(): number;
-  close(): void;
-}
-
-interface Scene {
-  readonly handOvers: HandOvers;
-  /** What each life was sent, in order. */
-  sentTo(life: number): readonly HandOver[];
-  give(client: string): Handle;
-  /** The channel of a life is closed, or it is there no more. */
-  disconnect(life: number): void;
-  remove(life: number): void;
-  /** The patience with everybody runs out. */
-  elapse(): Promise<void>;
-  setAlone(isAlone: boolean): void;
-}
-
-/** Life n is that of slot n - 1. */
-function setScene(lives: number): Scene {
-  let candidates: readonly Candidate[] = Array.from({ length: lives }, (_, slot) => ({ life: slot + 1, slot }));
-  const sent: { readonly life: number; readonly handOver: HandOver }[] = [];
-  const disconnected = new Set<number>();
-  const timers = new Set<() => void>();
-  let isAlone = true;
-  const handOvers = new HandOvers({
-    candidates: () => candidates,
-    send: (life, handOver) => {
-      if (disconnected.has(life)) return null;
-      sent.push({ life, handOver });
-      return { isAlone };
-    },
-    world: {
-      startTimer: (_ms, callback) => {
-        timers.add(callback);
-        return () => timers.delete(callback);
-      },
-    },
-    patienceMs: PATIENCE_MS,
-  });
-  return {
-    handOvers,
-    sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
-    give: (client) => {
-      const handle: Handle = {
-        ...{ client, closed: false, getpeername: () => 0, readStop: () => 0 },
-        close() {
-          handle.closed = true;
-        },
-      };
-      handOvers.give({ handle, port: PORT, host: null, client, text: "" });
-      return handle;
-    },
-    disconnect: (life) => void disconnected.add(life),
-    remove: (life) => {
-      candidates = candidates.filter((each) => each.life !== life);
-    },
-    elapse: async () => {
-      for (const callback of [...timers]) if (timers.delete(callback)) callback();
-      await turn();
-    },
-    setAlone: (is) => {
-      isAlone = is;
-    },
-  };
-}
+const setScene = (lives: number): HandOverScene => set(lives, byClient);
 
 /** So many clients of a slot among so many. */
 function clientsOf(slot: number, slots: number, count: number): readonly string[] {
@@ -201,6 +129,20 @@ test("takes nothing to a worker whose channel is closed", () => {
   remove(1);
   handOvers.onGone(1);
   assert.equal(waiting.closed, false, "whoever replaces them gets it");
+});
+
+test("leaves one that is cut off what it was sent, and takes what still waits to others", async () => {
+  const { handOvers, sentTo, give, remove, elapse } = setScene(2);
+  const [sent, waiting] = [give(A), give(B)];
+  remove(1);
+  handOvers.onCutOff(1);
+  assert.deepEqual([sent.closed, waiting.closed], [true, false]);
+  await elapse();
+  handOvers.onGone(1);
+  assert.deepEqual(
+    sentTo(2).map(({ client }) => client),
+    [B],
+  );
 });
 
 test("sends all that waits for a worker ahead of what it is told next", () => {

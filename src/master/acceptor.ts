@@ -1,5 +1,5 @@
-// Sticky listening: the master accepts, tells which client it is, by address or by the head of its first request, and hands the connection to the slot that
-// the client belongs to. Of workers it needs to know who listens where. Runs in the master.
+// Listening where the master accepts: on a socket that it holds for as long as the service lives, and hands each connection to a worker, in turn or to the slot
+// of its client, told by the address or the head of the first request. Of workers it needs to know who listens where. Runs in the master.
 import { setImmediate as turn } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
@@ -7,8 +7,10 @@ import { forwardedFor, isTls, plainAddress } from "../policy/forwarded.ts";
 import { isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Children, PortMessage } from "../process/children.ts";
-import { type Candidate, HandOvers } from "../sockets/hand-overs.ts";
+import { byClient, type Candidate, inTurn } from "../sockets/choice.ts";
+import { HandOvers } from "../sockets/hand-overs.ts";
 import { HeadReader } from "../sockets/head-reader.ts";
+import { placeOf, type Where } from "../sockets/incoming.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../sockets/internals.ts";
 import type { World } from "../system/world.ts";
 import { ABANDONED_MS } from "./lodgings.ts";
@@ -17,7 +19,11 @@ import { portConflict } from "./preflight.ts";
 /** How long a worker may take to answer; after twice that another one is given the connection. */
 const PATIENCE_MS = 2_500;
 
+/** How the worker is chosen that a connection is handed to. */
+export type AcceptStrategy = "round-robin" | "sticky";
+
 interface Parts {
+  readonly strategy: AcceptStrategy;
   readonly config: Pick<Config, "ports" | "host" | "stickyTrust" | "heartbeatTimeoutMs">;
   readonly children: Pick<Children, "handOver">;
   readonly world: Pick<World, "startTimer">;
@@ -38,12 +44,11 @@ interface Place {
   readonly openers: Set<number>;
   /** While nobody does. */
   cancelTimer: (() => void) | null;
+  /** Who may have its connections, with these workers: asked for each of them, and seldom another answer. */
+  known: { readonly workers: State["workers"]; readonly candidates: readonly Candidate[] } | null;
 }
 
-/** What is asked of it per connection. */
-type Where = Pick<Place, "port" | "host">;
-
-export class Sticky {
+export class Acceptor {
   readonly #parts: Parts;
   readonly #places: Map<string, Place> = new Map();
   readonly #locks: TcpHandle[] = [];
@@ -54,14 +59,15 @@ export class Sticky {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { world, children, config } = parts;
+    const { world, children, config, strategy } = parts;
     this.#heads = new HeadReader(world);
     this.#handOvers = new HandOvers({
       world,
       patienceMs: Math.min(PATIENCE_MS, config.heartbeatTimeoutMs / 8),
-      candidates: (port, host) => this.#candidates({ port, host }),
+      choice: strategy === "sticky" ? byClient : inTurn(),
+      candidates: (where) => this.#candidates(where),
       send: (life, { handle, text, id, port, host, expiresAt }) =>
-        children.handOver(life, { type: "take", id, port, host, expiresAt, head: Buffer.from(text, "latin1").toString("base64") }, handle),
+        children.handOver(life, { type: "take", id, port, host, expiresAt, head: inBase64(text) }, handle),
     });
   }
 
@@ -94,7 +100,7 @@ export class Sticky {
       case "reopened":
         return this.#open(life, message);
       case "shut":
-        return this.#shut(life, this.#places.get(keyOf(message)));
+        return this.#shut(life, this.#places.get(placeOf(message)));
       case "answered":
         return this.#handOvers.onAnswer(life, message.id, message.answer);
       default:
@@ -109,6 +115,16 @@ export class Sticky {
   onReady(): void {
     for (const place of this.#places.values()) this.#listen(place);
     this.#handOvers.retry();
+  }
+
+  /** It is not listened to any more. */
+  onCutOff(life: number): void {
+    this.#handOvers.onCutOff(life);
+  }
+
+  /** Its channel is closed, on whichever side. */
+  onDisconnected(life: number): void {
+    this.#handOvers.onGone(life);
   }
 
   /** It has ended. */
@@ -128,6 +144,7 @@ export class Sticky {
       return tell();
     }
     this.#leaving.set(life, tell);
+    for (const place of this.#places.values()) place.known = null;
     if (this.#leaving.size === 1) void this.#leave();
   }
 
@@ -144,6 +161,7 @@ export class Sticky {
     await turn();
     for (const place of this.#places.values()) place.handle.close();
     this.#heads.finish();
+    this.#handOvers.spread();
     for (const [life, tell] of this.#leaving) {
       this.#handOvers.flush(life);
       tell();
@@ -153,20 +171,21 @@ export class Sticky {
   }
 
   #add({ port, host }: Where, handle: TcpHandle, isDeclared: boolean): void {
-    const rest = { isListening: false, isTlsTold: false, openers: new Set<number>(), cancelTimer: null };
-    this.#places.set(keyOf({ port, host }), { port, host, handle, isDeclared, ...rest });
+    const rest = { isListening: false, isTlsTold: false, openers: new Set<number>(), cancelTimer: null, known: null };
+    this.#places.set(placeOf({ port, host }), { port, host, handle, isDeclared, ...rest });
   }
 
   /** A worker has bound a port that nobody declared. One socket is enough. */
   #lodge(where: Where, handle: TcpHandle): void {
-    if (this.#parts.state().stop !== null || this.#places.has(keyOf(where))) handle.close();
+    if (this.#parts.state().stop !== null || this.#places.has(placeOf(where))) handle.close();
     else this.#add(where, handle, false);
   }
 
   #open(life: number, where: Where): void {
-    const place = this.#places.get(keyOf(where));
+    const place = this.#places.get(placeOf(where));
     if (place === undefined) return;
     place.openers.add(life);
+    place.known = null;
     place.cancelTimer?.();
     place.cancelTimer = null;
     this.#listen(place);
@@ -174,7 +193,9 @@ export class Sticky {
   }
 
   #shut(life: number, place: Place | undefined): void {
-    if (place?.openers.delete(life) === true && place.openers.size === 0 && !place.isDeclared) this.#wait(place);
+    if (place?.openers.delete(life) !== true) return;
+    place.known = null;
+    if (place.openers.size === 0 && !place.isDeclared) this.#wait(place);
   }
 
   /** As with held sockets: an app may close a port and listen again; one that it has left is given up. */
@@ -185,7 +206,7 @@ export class Sticky {
       if (!isWhole(state)) return this.#wait(place);
       const { port, host } = place;
       this.#parts.write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
-      this.#places.delete(keyOf(place));
+      this.#places.delete(placeOf(place));
       place.handle.close();
       this.#handOvers.drop((incoming) => incoming.port === port && incoming.host === host);
     });
@@ -200,11 +221,12 @@ export class Sticky {
   }
 
   #onConnection(place: Place, handle: ConnectionHandle): void {
+    const { port, host } = place;
+    if (this.#parts.strategy === "round-robin") return this.#handOvers.give({ handle, port, host, client: "", text: "" });
     const { stickyTrust } = this.#parts.config;
     const address = addressOf(handle);
     // It has gone already.
     if (address === null) return handle.close();
-    const { port, host } = place;
     if (stickyTrust === "off") return this.#handOvers.give({ handle, port, host, client: address, text: "" });
     this.#heads.read(handle, (text) => {
       if (text === null) return;
@@ -213,22 +235,28 @@ export class Sticky {
     });
   }
 
-  /** Of each slot the oldest one that is ready: its successor may still be on trial. */
   #candidates(where: Where): readonly Candidate[] {
-    const place = this.#places.get(keyOf(where));
+    const place = this.#places.get(placeOf(where));
     if (place === undefined) return [];
-    const found = this.#parts.state().workers.flatMap(({ index, lives }) => {
+    const { workers } = this.#parts.state();
+    if (place.known?.workers !== workers) place.known = { workers, candidates: this.#find(place, workers) };
+    return place.known.candidates;
+  }
+
+  /** Of each slot the oldest one that is ready: its successor may still be on trial. */
+  #find(place: Place, workers: State["workers"]): readonly Candidate[] {
+    const found = workers.flatMap(({ index, lives }) => {
       const open = lives.filter(({ id }) => place.openers.has(id)).toSorted((a, b) => a.id - b.id);
       const serving = open.find((life) => life.state === "ready" && !life.suspected) ?? open.find((life) => life.state === "ready");
       return serving === undefined ? [] : [{ life: serving.id, slot: index, isSuspected: serving.state === "ready" && serving.suspected }];
     });
     const able = found.filter(({ isSuspected }) => !isSuspected);
     if (able.length > 0) return able;
-    return found.length > 0 ? found : this.#leavers(place);
+    return found.length > 0 ? found : this.#leavers(place, workers);
   }
 
-  #leavers({ openers }: Place): readonly Candidate[] {
-    const leaving = this.#parts.state().workers.flatMap(({ index, lives }) => lives.map(({ id }) => ({ life: id, slot: index })));
+  #leavers({ openers }: Place, workers: State["workers"]): readonly Candidate[] {
+    const leaving = workers.flatMap(({ index, lives }) => lives.map(({ id }) => ({ life: id, slot: index })));
     return leaving.filter(({ life }) => this.#leaving.has(life) && openers.has(life));
   }
 
@@ -246,6 +274,6 @@ function addressOf(handle: ConnectionHandle): string | null {
   return handle.getpeername(peer) === 0 && peer.address !== undefined ? plainAddress(peer.address) : null;
 }
 
-function keyOf({ port, host }: Where): string {
-  return `${port} ${host ?? ""}`;
+function inBase64(text: string): string {
+  return text === "" ? "" : Buffer.from(text, "latin1").toString("base64");
 }
