@@ -126,7 +126,7 @@ export class HandOvers {
   drop(isDropped: (where: Where) => boolean): void {
     for (const { waiting } of this.#lines.values()) {
       const dropped = waiting.filter(({ incoming }) => isDropped(incoming));
-      const kept = waiting.filter((connection) => !dropped.includes(connection));
+      const kept = waiting.filter(({ incoming }) => !isDropped(incoming));
       waiting.splice(0, waiting.length, ...kept);
       for (const connection of dropped) this.#end(connection);
     }

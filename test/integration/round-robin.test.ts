@@ -9,7 +9,7 @@ import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
 import type { Service } from "../helpers/service.ts";
 import { startListening, startUnderLoad, untilWhole } from "../helpers/strategies.ts";
-import { until } from "../helpers/until.ts";
+import { DEADLINE_MS, until } from "../helpers/until.ts";
 import { hasSs, isStopped, stopAndList } from "../helpers/victims.ts";
 
 const WORKERS = 4;
@@ -17,6 +17,8 @@ const CONNECTIONS = 16;
 const CLIENTS = 8;
 const REQUESTS = 40;
 const BURST = 40;
+/** A worker hears too late of what it was sent longer ago (2,500 ms). */
+const PATIENCE_MS = 2_000;
 /** One that is lost by a worker that stands still comes after so long, those of the others at once. */
 const GAP_MS = 1_000;
 
@@ -39,7 +41,8 @@ async function startLoaded(t: TestContext, workers: number, declared = true): Pr
   const service = await startUnderLoad(t, { listen: "round-robin", declared }, { workers, flags });
   await service.untilReady();
   await untilWhole(service, 1, workers);
-  const load = startTraced(t, service.url("/?ms=5"), CLIENTS);
+  // Without any worker they wait for the boot of one, which takes seconds on a busy machine.
+  const load = startTraced(t, service.url("/?ms=5"), CLIENTS, DEADLINE_MS);
   await untilServed(load);
   return { service, load };
 }
@@ -104,15 +107,22 @@ describe("round-robin", { concurrency: 2, skip: !hasSs && "needs ss" }, () => {
   });
 
   test("a stop serves what waits in the master", async (t) => {
-    const ground = { listen: "round-robin", declared: true } as const;
-    const service = await startListening(t, ground, { workers: 1, app: "sticky.mjs" });
+    const service = await startListening(t, { listen: "round-robin", declared: true }, { workers: 1 });
     await service.untilReady();
-    const burning = ask(service.url("/burn?ms=1500"));
-    await until("it burns", () => service.output().includes("burning"));
-    const waiting = Array.from({ length: CLIENTS }, () => ask(service.url("/waits")));
+    const [busy] = (await service.workerPids()) as [number];
+    kill(busy, "SIGSTOP");
+    t.after(() => kill(busy, "SIGCONT"));
+    await until("it stands still", () => isStopped(busy));
+    const startedAt = performance.now();
+    const waiting = Promise.allSettled(Array.from({ length: CLIENTS }, () => ask(service.url("/"))));
     await until("the master has them in hand", () => connectionsOf(service.pid, service.appPort) === CLIENTS);
     service.signal("SIGTERM");
-    for (const { status } of await Promise.all([burning, ...waiting])) assert.equal(status, 200);
+    await until("the master stops", () => service.hasLogged(/SIGTERM|^stopping/));
+    kill(busy, "SIGCONT");
+    const answers = await waiting;
+    const tookMs = performance.now() - startedAt;
+    if (tookMs > PATIENCE_MS) return t.skip(`the machine took ${tookMs} ms, longer than a worker may`);
+    for (const answer of answers) assert.equal(answer.status === "fulfilled" && answer.value.status, 200);
     assert.equal((await service.exited()).code, 0, service.output());
   });
 

@@ -16,11 +16,13 @@ export interface TracedLoad {
   readonly succeeded: () => number;
   readonly failures: () => readonly Failure[];
   readonly slowestMs: () => number;
+  /** Who takes so long hangs. */
+  readonly hungMs: number;
   stop(): Promise<void>;
 }
 
 /** Half of the clients keep their connections, half take a new one for each request; none of them waits between two requests. */
-export function startTraced(t: TestContext, url: string, clients: number): TracedLoad {
+export function startTraced(t: TestContext, url: string, clients: number, hungMs: number = HUNG_MS): TracedLoad {
   const failures: Failure[] = [];
   let succeeded = 0;
   let slowestMs = 0;
@@ -30,7 +32,7 @@ export function startTraced(t: TestContext, url: string, clients: number): Trace
     const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : false;
     while (running) {
       const startedAt = performance.now();
-      const failure = await request(url, agent);
+      const failure = await request(url, agent, hungMs);
       slowestMs = Math.max(slowestMs, performance.now() - startedAt);
       if (failure === null) succeeded++;
       else {
@@ -45,6 +47,7 @@ export function startTraced(t: TestContext, url: string, clients: number): Trace
     succeeded: () => succeeded,
     failures: () => failures,
     slowestMs: () => slowestMs,
+    hungMs,
     stop: async () => {
       running = false;
       await Promise.all(all);
@@ -59,14 +62,14 @@ export async function assertExplained(load: TracedLoad, owned: ReadonlySet<numbe
     load.failures().filter(({ localPort }) => localPort === null || !owned.has(localPort)),
     [],
   );
-  assert.ok(load.slowestMs() < HUNG_MS, `the slowest answer took ${load.slowestMs()} ms`);
+  assert.ok(load.slowestMs() < load.hungMs, `the slowest answer took ${load.slowestMs()} ms`);
 }
 
-function request(url: string, agent: http.Agent | false): Promise<Failure | null> {
+function request(url: string, agent: http.Agent | false, hungMs: number): Promise<Failure | null> {
   return new Promise((resolve) => {
     let localPort: number | null = null;
     const fail = (why: string): void => resolve({ localPort, at: performance.now(), why });
-    const sent = http.get(url, { agent, timeout: HUNG_MS }, (response) => {
+    const sent = http.get(url, { agent, timeout: hungMs }, (response) => {
       response.resume();
       response.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
       response.on("end", () => (response.statusCode === 200 ? resolve(null) : fail(`status ${response.statusCode}`)));
@@ -79,7 +82,7 @@ function request(url: string, agent: http.Agent | false): Promise<Failure | null
       note();
       if (socket.connecting) socket.once("connect", note);
     });
-    sent.on("timeout", () => sent.destroy(new Error(`hung for ${HUNG_MS} ms`)));
+    sent.on("timeout", () => sent.destroy(new Error(`hung for ${hungMs} ms`)));
     sent.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
   });
 }
