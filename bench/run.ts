@@ -1,6 +1,7 @@
 // The rounds: for each load all arms in turn, each round starting with another one. A failure is a result; it ends nothing.
 import os from "node:os";
 import type { Arm } from "./arms/arm.ts";
+import { type Clients, startClients } from "./clients.ts";
 import type { Load } from "./loads/load.ts";
 import type { Measure } from "./results.ts";
 import { type Service, startService } from "./service.ts";
@@ -31,6 +32,7 @@ export async function runRounds(plan: Plan, onMeasure: (measure: Measure) => voi
 
 async function measure(plan: Plan, load: Load, arm: Arm, round: number, shared: Map<Arm, Service>): Promise<Measure> {
   const own: Service[] = [];
+  const clients: Clients[] = [];
   const problems: string[] = [];
   const workers = arm.workers === "one" ? 1 : plan.workers;
   let values: Readonly<Record<string, number>> = {};
@@ -50,6 +52,10 @@ async function measure(plan: Plan, load: Load, arm: Arm, round: number, shared: 
         own.push(service);
         return service;
       },
+      clients(...asked) {
+        clients.push(startClients(...asked));
+        return clients.at(-1) as Clients;
+      },
       problem: (text) => void problems.push(text),
     });
     const late = new Promise<never>((_, reject) => {
@@ -62,6 +68,8 @@ async function measure(plan: Plan, load: Load, arm: Arm, round: number, shared: 
     shared.delete(arm);
   }
   clearTimeout(timer);
+  // Of a load that failed some are left: refused at once, they would ask for as long as the run lasts.
+  for (const each of clients) await each.stop();
   for (const service of own) await service.stop().catch((error: Error) => problems.push(`did not stop: ${error.message}`));
   return { load: load.name, arm: arm.name, round, values, problems, loadAverage: os.loadavg()[0] ?? Number.NaN };
 }

@@ -1,6 +1,6 @@
 // One slot's worker is killed every 2.5 s and is back 1.5 s later: how much is answered against undisturbed, and how slowly at worst.
 import { setTimeout as sleep } from "node:timers/promises";
-import { startClients, type Tally } from "../clients.ts";
+import type { Tally } from "../clients.ts";
 import { signal, until } from "../processes.ts";
 import type { Service } from "../service.ts";
 import { type Load, metric } from "./load.ts";
@@ -23,7 +23,7 @@ export const crash: Load = {
   ],
   isFor: (arm) => HAS_DELAY.has(arm.name),
   onShared: false,
-  async run({ start, seconds, workers }) {
+  async run({ start, clients: startClients, seconds, workers }) {
     const service = await start(workers, REBORN_AFTER_MS);
     const { port } = service.options;
     // The first restart may come at once; from the second on the delay counts.

@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { startClients } from "../clients.ts";
 import { signal } from "../processes.ts";
 import { type Load, metric } from "./load.ts";
 
@@ -23,7 +22,7 @@ export const kill: Load = {
   ],
   isFor: (arm) => arm.workers === "processes",
   onShared: false,
-  async run({ start, problem }) {
+  async run({ start, clients: startClients, problem }) {
     const service = await start();
     const [victim] = await service.workers();
     const pid = Number(victim?.split(":")[0]);

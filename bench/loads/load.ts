@@ -1,5 +1,6 @@
 // What is measured: one load gives some figures of one arm in one round.
 import type { Arm } from "../arms/arm.ts";
+import type { Clients } from "../clients.ts";
 import type { Service } from "../service.ts";
 
 export interface Context {
@@ -10,6 +11,8 @@ export interface Context {
   shared(): Promise<Service>;
   /** One of the load's own; stopped after the load at the latest. */
   start(workers?: number, rebornAfterMs?: number | null): Promise<Service>;
+  /** Clients that ask the port again and again; stopped after the load at the latest. */
+  clients(port: number, count: number, share: number): Clients;
   /** Whatever must not be read over: reported beside the figures. */
   problem(text: string): void;
 }

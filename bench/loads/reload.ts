@@ -1,6 +1,5 @@
 // A rolling reload under load: nothing may fail, nobody may hang.
 import { setTimeout as sleep } from "node:timers/promises";
-import { startClients } from "../clients.ts";
 import { until } from "../processes.ts";
 import type { Service } from "../service.ts";
 import { type Context, type Load, metric } from "./load.ts";
@@ -18,7 +17,7 @@ export const reload: Load = {
   async run(context) {
     const service = await context.start();
     const old = await service.workers();
-    const clients = startClients(service.options.port, CLIENTS, 0.5);
+    const clients = context.clients(service.options.port, CLIENTS, 0.5);
     await sleep(500);
     const startedAt = performance.now();
     await reloadWholly(context, service, old);

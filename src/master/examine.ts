@@ -37,7 +37,9 @@ export function describeHang(hang: Hang, slot: Slot, life: Life): Line {
 }
 
 function words({ state, waitsIn, programs, frames }: Hang): string {
-  const where = frames?.find(({ url }) => !url.startsWith("node:")) ?? frames?.[0];
+  const where = frames?.find(({ url }) => !url.startsWith("node:"));
+  // Paused on its way to a timer, with none of the app's code on the stack.
+  if (where === undefined && frames !== null && frames.length > 0) return "waited for something asynchronous: its event loop runs";
   if (where !== undefined) return `hung in ${describeFrame(where)}${programs.length === 0 ? "" : `; it runs ${programs.join(", ")}`}`;
   switch (state ?? "") {
     case "R":

@@ -53,7 +53,8 @@ export function describeDesk({ probesPort, metricsPort }: DeskPorts, metricsHost
 
 /** "http://localhost:3000" for a person to click; a path for a unix socket. */
 export function describeAddress(address: string, port: number | null, secure: boolean, anywhere = "localhost"): string {
-  if (port === null) return address;
+  // An abstract socket begins with a zero byte: @ is what ss and systemd write for it.
+  if (port === null) return address.replaceAll("\0", "@");
   const isAny = address === "::" || address === "0.0.0.0";
   return `${secure ? "https" : "http"}://${isAny ? anywhere : address.includes(":") ? `[${address}]` : address}:${port}`;
 }

@@ -16,6 +16,8 @@ import type { Vessel, VesselListener } from "./vessel.ts";
 const YOUNG_PER_SEMI_SPACE = 3;
 /** A thread that runs JavaScript, or waits for something asynchronous, is gone in milliseconds. */
 const GIVE_UP_MS = 2_000;
+/** The order to end waits in the port of one that comes to its first statement. Ended from here before that, while it links a module, it takes Node 22 along. */
+const UNBORN_MS = 2_000;
 const STUCK = "its thread is in a call that does not return, and cannot be ended there: it goes when the master does";
 /** What limits a heap: a thread has it another way. */
 const HEAP_FLAG = /^--max[-_](?:old|semi)[-_]space[-_]size=/;
@@ -38,8 +40,10 @@ export function startThread({ plan, place, mark }: Birth, listener: VesselListen
   let isConnected = true;
   let hasFault = false;
   let isKilled = false;
+  let hasSpoken = false;
 
   channel.port1.on("message", (text: unknown) => {
+    hasSpoken = true;
     const message = read(text);
     if (isKinNews(message)) return kin.note(message);
     if (isSealed(message) && message.type === "fault" && message.survived !== true) hasFault = true;
@@ -83,7 +87,7 @@ export function startThread({ plan, place, mark }: Birth, listener: VesselListen
       done();
     },
     disconnect: () => channel.port1.close(),
-    endUnborn: () => void worker.terminate(),
+    endUnborn: () => void setTimeout(() => !hasSpoken && void worker.terminate(), UNBORN_MS).unref(),
     kill() {
       isKilled = true;
       void worker.terminate();

@@ -16,7 +16,7 @@ interface InternalMessage {
   readonly seq?: number;
   readonly ack?: number;
   readonly key?: unknown;
-  readonly accepted?: boolean;
+  accepted?: boolean;
 }
 
 interface HandOver {
@@ -68,10 +68,11 @@ function watch(worker: Worker): void {
     return send.call(child, message, handle, ...rest);
   };
   child.send = watched as typeof child.send;
-  child.on("internalMessage", (message: InternalMessage) => {
+  // Before Node: what it is told of an answer is settled here.
+  child.prependListener("internalMessage", (message: InternalMessage) => {
     if (message?.cmd === "NODE_HANDLE_ACK") onTheirWay.shift();
     else if (message?.cmd === "NODE_HANDLE_NACK") onMissed(onTheirWay.shift() ?? null);
-    else if (message?.cmd === "NODE_CLUSTER" && message.ack !== undefined) onAnswer(message.ack, message.accepted === true);
+    else if (message?.cmd === "NODE_CLUSTER" && message.ack !== undefined) onAnswer(message.ack, message);
   });
   let ended = false;
   const end = (): void => {
@@ -99,15 +100,23 @@ function watch(worker: Worker): void {
     if (isHandOver) pending.set(seq, passedOn.get(connection) ?? { connection, key, refusedBy: new Set(), keptSince: null });
   }
 
-  function onAnswer(ack: number, isAccepted: boolean): void {
+  function onAnswer(ack: number, answer: InternalMessage): void {
     const handOver = pending.get(ack);
     if (handOver === undefined) return;
     pending.delete(ack);
+    const isAccepted = answer.accepted === true;
     noteAcceptance(worker, handOver.key, isAccepted);
-    // Node itself looks after its own; one that was handed over again is ours to close, or to pass on once more.
-    if (ack >= 0) return;
-    if (isAccepted) handOver.connection.close();
-    else refuse(handOver);
+    if (isAccepted) {
+      // Node closes its own copy; one of what was handed over again is ours to close.
+      if (ack < 0) handOver.connection.close();
+      return;
+    }
+    // A worker that has stopped accepting. Node would give it to the next in turn, and where none is left to a list that nobody looks at any more.
+    if (ack >= 0) {
+      keepOpen(handOver.connection);
+      answer.accepted = true;
+    }
+    refuse(handOver);
   }
 
   /** It has no descriptor for it. Node forgets the connection then, and with it that this worker is free for the next one. */
@@ -121,11 +130,7 @@ function watch(worker: Worker): void {
   }
 
   function settleForNode(seq: number, connection: Connection): void {
-    // Node closes what it takes for accepted: not this one, which goes on.
-    const { close } = connection;
-    connection.close = () => {
-      connection.close = close;
-    };
+    keepOpen(connection);
     child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: seq, accepted: true });
   }
 
@@ -133,6 +138,14 @@ function watch(worker: Worker): void {
     handOver.refusedBy.add(worker);
     pass(handOver);
   }
+}
+
+/** Node closes what it takes for accepted, once: not this one, which goes on. */
+function keepOpen(connection: Connection): void {
+  const { close } = connection;
+  connection.close = () => {
+    connection.close = close;
+  };
 }
 
 function noteAcceptance(worker: Worker, key: unknown, isAccepting: boolean): void {

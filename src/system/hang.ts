@@ -1,5 +1,6 @@
 // What a process that does not answer is doing: by the kernel's account of it, and by its JavaScript stack where that can be had. Runs in the master.
 // Its one rule: whatever cannot be seen (no /proc, another user's) is null, never a throw.
+import { setTimeout as sleep } from "node:timers/promises";
 import { cpuSeconds, descendantsOf, readTextOrNull } from "./procfs.ts";
 import { type Frame, stackOf } from "./stack.ts";
 
@@ -16,13 +17,25 @@ export interface Hang {
   readonly release: () => void;
 }
 
+/** An event loop that is idle but for a timer may be seen in its timer: who waits for events in any of these looks does not hang. */
+const LOOKS = 5;
+const BETWEEN_LOOKS_MS = 20;
+
 export async function lookAtHang(pid: number, deadlineMs: number): Promise<Hang> {
-  const state = stateOf(pid);
-  const waitsIn = readTextOrNull(`/proc/${pid}/wchan`)?.trim().replace(/^0$/, "") || null;
+  const { state, waitsIn } = await standing(pid);
   const facts = { state, waitsIn, cpuSeconds: cpuSeconds(pid), programs: descendantsOf(pid).map((child) => nameOf(child.pid)) };
   // Who is stopped or deep in the kernel opens no inspector, and whose event loop waits for events runs no JavaScript to be paused.
   const stack = (state === "R" || state === "S") && !isPolling(waitsIn) ? await stackOf(pid, deadlineMs) : null;
   return { ...facts, frames: stack?.frames ?? null, release: stack?.release ?? (() => {}) };
+}
+
+async function standing(pid: number): Promise<Pick<Hang, "state" | "waitsIn">> {
+  for (let looks = 1; ; looks++) {
+    const state = stateOf(pid);
+    const waitsIn = readTextOrNull(`/proc/${pid}/wchan`)?.trim().replace(/^0$/, "") || null;
+    if (isPolling(waitsIn) || looks === LOOKS) return { state, waitsIn };
+    await sleep(BETWEEN_LOOKS_MS);
+  }
 }
 
 /** Waits for events: as an idle event loop does, and as one that runs a program synchronously. */

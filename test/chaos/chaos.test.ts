@@ -6,6 +6,7 @@ import { chanceOf, chooseSeed } from "../helpers/seed.ts";
 import { hasSs } from "../helpers/victims.ts";
 import { startChecks } from "./checks.ts";
 import type { Deed } from "./deed.ts";
+import { DEEDS_TO_THE_AGENT } from "./deeds-to-the-agent.ts";
 import { DEEDS_TO_THE_MASTER } from "./deeds-to-the-master.ts";
 import { DEEDS_TO_WORKERS } from "./deeds-to-workers.ts";
 import { ENDINGS, type Ending, endService } from "./endings.ts";
@@ -16,7 +17,7 @@ import { describe, startStopwatch } from "./strain.ts";
 const MS = Number(process.env.ROLLCALL_CHAOS_SECONDS ?? 60) * 1_000;
 /** The steps at the end of the time, the last stop, and all of it on a slow machine. */
 const MORE_MS = 1_200_000;
-const DEEDS: readonly Deed[] = [...DEEDS_TO_WORKERS, ...DEEDS_TO_THE_MASTER];
+const DEEDS: readonly Deed[] = [...DEEDS_TO_WORKERS, ...DEEDS_TO_THE_AGENT, ...DEEDS_TO_THE_MASTER];
 
 suite("chaos", { skip: !hasSs && "needs ss", timeout: MS + MORE_MS }, () => {
   test(`${MS / 1_000} s of it break no promise`, { timeout: MS + MORE_MS }, async (t) => {

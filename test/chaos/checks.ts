@@ -30,6 +30,7 @@ export async function startChecks(scene: Scene): Promise<Checks> {
   const { service, load, ledger, watch } = scene;
   const born = startTimeOf(service.pid);
   const fdsAtRest = countOwnFds(scene);
+  const ownProcesses = 1 + scene.ground.workers + (scene.ground.agent === "process" ? 1 : 0);
   let counters = readCounters(await service.metrics());
   let looked = 0;
 
@@ -85,6 +86,10 @@ export async function startChecks(scene: Scene): Promise<Checks> {
       await checkCounters();
       checkMaster();
       await patiently("P7: no zombie is left", () => zombiesOf(service.pid).length === 0);
+      await patiently(
+        `P9: nothing is left of what has ended (${ownProcesses} processes, not ${scene.processes().join(", ")})`,
+        () => scene.processes().length === ownProcesses,
+      );
       await patiently(
         `P2, P9: the master has ${fdsAtRest} descriptors again, not ${countOwnFds(scene)}`,
         () => countOwnFds(scene) <= fdsAtRest,

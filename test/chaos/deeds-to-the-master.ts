@@ -1,4 +1,4 @@
-// What operators, strangers and the machine do to the master and the agent.
+// What operators, strangers and the machine do to the master.
 import assert from "node:assert/strict";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,57 +96,6 @@ async function annoyControl(path: string, chance: Chance): Promise<void> {
 
 export const DEEDS_TO_THE_MASTER: readonly Deed[] = [
   {
-    name: "kill -9 of the agent",
-    weight: 2,
-    isFor: ({ agent }) => agent,
-    run: async (scene) => {
-      const pid = await scene.agentPid();
-      kill(pid);
-      await patiently("it is gone", () => !isAlive(pid));
-      return String(pid);
-    },
-  },
-  {
-    name: "SIGSTOP of the agent for a while",
-    weight: 1,
-    isFor: ({ agent }) => agent,
-    run: async (scene, chance) => {
-      const pid = await scene.agentPid();
-      const ms = 200 + chance.below(HEARTBEAT_TIMEOUT_MS / 2);
-      const passed = startStopwatch();
-      kill(pid, "SIGSTOP");
-      await sleep(ms);
-      kill(pid, "SIGCONT");
-      if (passed().elapsedMs >= HEARTBEAT_TIMEOUT_MS / 1.5) return `${pid}, ${ms} ms, which this machine made longer`;
-      await scene.untilWhole();
-      assert.equal(await scene.agentPid(), pid, "it is left alone");
-      return `${pid}, ${ms} ms`;
-    },
-  },
-  {
-    name: "SIGSTOP of the agent for good",
-    weight: 1,
-    isFor: ({ agent }) => agent,
-    run: async (scene) => {
-      const pid = await scene.agentPid();
-      kill(pid, "SIGSTOP");
-      await patiently("it is gone", () => !isAlive(pid), HEARTBEAT_TIMEOUT_MS * 3);
-      return String(pid);
-    },
-  },
-  {
-    name: "restart of the agent",
-    weight: 1,
-    isFor: ({ agent }) => agent,
-    run: async (scene) => {
-      const pid = await scene.agentPid();
-      const answer = await scene.order({ command: "restart", role: "agent", slot: 0 });
-      assert.equal(answer?.event, "done", JSON.stringify(answer));
-      assert.notEqual(await scene.agentPid(), pid);
-      return String(pid);
-    },
-  },
-  {
     name: "restart of a worker",
     weight: 1,
     run: async (scene, chance) => {
@@ -160,11 +109,14 @@ export const DEEDS_TO_THE_MASTER: readonly Deed[] = [
     name: "reload",
     weight: 3,
     run: async (scene, chance) => {
-      const agent = scene.ground.agent && chance.below(2) === 0;
+      const agent = scene.ground.agent !== null && chance.below(2) === 0;
       const before = await scene.service.workerPids();
+      const oldAgent = await scene.agent();
       const answer = await scene.order({ command: "reload", agent });
       assert.equal(answer?.event, "done", JSON.stringify(answer));
       assert.deepEqual(before.filter(isAlive), [], "the old ones have gone");
+      if (agent) assert.notDeepEqual(await scene.agent(), oldAgent, "and so has the old agent");
+      else assert.deepEqual(await scene.agent(), oldAgent, "the agent is the same");
       return agent ? "with the agent" : "";
     },
   },
@@ -217,13 +169,13 @@ export const DEEDS_TO_THE_MASTER: readonly Deed[] = [
     silent: true,
     run: async (scene, chance) => {
       const ms = chance.pick([200, HEARTBEAT_TIMEOUT_MS]) + chance.below(2_000);
-      const before = await scene.service.workerPids();
+      const before = [await scene.service.workerPids(), await scene.agent()];
       kill(scene.service.pid, "SIGSTOP");
       await patiently("it has stopped", () => isStopped(scene.service.pid));
       await sleep(ms);
       kill(scene.service.pid, "SIGCONT");
       await scene.untilWhole();
-      assert.deepEqual(await scene.service.workerPids(), before, "it has killed nobody for its own silence");
+      assert.deepEqual([await scene.service.workerPids(), await scene.agent()], before, "it has killed nobody for its own silence");
       return `${ms} ms`;
     },
   },

@@ -1,11 +1,12 @@
 // How a round ends: a stop, in peace or in the midst of something, within its budget, with the exit code that says how, and nothing left.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listenersOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
 import type { Chance } from "../helpers/seed.ts";
+import { hasAgent, tellAgent } from "./deeds-to-the-agent.ts";
 import { startLoad } from "./load.ts";
 import type { Drawable } from "./plan.ts";
 import { type Scene, STOP_TIMEOUT_MS } from "./scene.ts";
@@ -81,6 +82,30 @@ export const ENDINGS: readonly Ending[] = [
     },
   },
   {
+    name: "TERM with an agent that stands still",
+    weight: 2,
+    isFor: hasAgent,
+    graceful: true,
+    run: async (scene, chance) => {
+      await tellAgent(scene, chance.pick(["loop", "wait", "stick"]));
+      scene.service.signal("SIGTERM");
+      return [8];
+    },
+  },
+  {
+    // It is away by then, or on its way back, or ready again.
+    name: "TERM after the end of the agent",
+    weight: 2,
+    isFor: hasAgent,
+    graceful: true,
+    run: async (scene, chance) => {
+      await tellAgent(scene, chance.pick(["exit", "kill"]));
+      await sleep(chance.below(600));
+      scene.service.signal("SIGTERM");
+      return [0];
+    },
+  },
+  {
     name: "TERM, and all workers are killed",
     weight: 1,
     run: async (scene) => {
@@ -119,7 +144,7 @@ export const ENDINGS: readonly Ending[] = [
 
 /** Runs the ending and holds it to its budget. @returns in words how it went */
 export async function endService(scene: Scene, ending: Ending, chance: Chance): Promise<string> {
-  const { service, mark } = scene;
+  const { service } = scene;
   const load = startLoad(scene.t, service.appPort);
   await patiently("a new load runs", () => load.answered() > 50);
   const passed = startStopwatch();
@@ -138,22 +163,10 @@ export async function endService(scene: Scene, ending: Ending, chance: Chance): 
   // A connection that nobody had accepted yet when the port was closed is reset, and all later ones are refused.
   const broken = load.losses().filter((loss) => loss.previousAt !== null && scene.ledger.explain(loss) === null);
   if (ending.graceful) assert.deepEqual(broken, [], "P1: whoever has a connection is answered to the end");
-  await patiently("P7: no process is left", () => marked(mark).length === 0).catch((error: Error) => {
-    throw new Error(`${error.message}; left: ${marked(mark).join(", ")}`);
+  await patiently("P7: no process is left", () => scene.processes().length === 0).catch((error: Error) => {
+    throw new Error(`${error.message}; left: ${scene.processes().join(", ")}`);
   });
   assert.equal(existsSync(service.control), false, "the control socket is removed");
   assert.deepEqual(listenersOf(service.appPort), [], "nobody listens");
   return `exit ${code} after ${describe(stretch)}`;
-}
-
-/** Every process with the mark in its environment. */
-function marked(mark: string): readonly string[] {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(mark);
-    } catch {
-      return false;
-    }
-  });
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { describe, test } from "node:test";
 import { hasSs } from "../helpers/victims.ts";
+import { DEEDS_TO_THE_AGENT } from "./deeds-to-the-agent.ts";
 import { acceptedBy, Ledger, type Loss } from "./ledger.ts";
 import { drawPlan } from "./plan.ts";
 
@@ -87,4 +88,22 @@ test("a seed gives the same plan again, and another seed another one", () => {
   assert.notDeepEqual(drawPlan(7, deeds, endings), drawPlan(8, deeds, endings));
   const never = drawPlan(7, [...deeds, { name: "never", weight: 1_000, isFor: () => false }], endings);
   assert.ok(never.steps.every(({ deed }) => deed.name !== "never"));
+});
+
+test("half of the rounds have no agent; nobody signals one that is a thread, whose pid is the master's", () => {
+  const deeds = [{ name: "nothing", weight: 1 }, ...DEEDS_TO_THE_AGENT];
+  const plans = Array.from({ length: 1_000 }, (_, seed) => drawPlan(seed, deeds, [{ name: "TERM", weight: 1 }]));
+  const drawnFor = (kind: "process" | "thread" | null): readonly string[] =>
+    plans.filter(({ ground }) => ground.agent === kind).flatMap(({ steps }) => steps.map(({ deed }) => deed.name));
+  const shares = (["process", "thread", null] as const).map((kind) => plans.filter(({ ground }) => ground.agent === kind).length / 1_000);
+  assert.deepEqual(
+    shares.map((share) => Math.round(share * 20) / 20),
+    [0.25, 0.25, 0.5],
+    String(shares),
+  );
+  assert.deepEqual(new Set(drawnFor(null)), new Set(["nothing"]));
+  assert.equal(new Set(drawnFor("process")).size, deeds.length);
+  const signals = /^(kill -9|SIGSTOP) of the agent/;
+  assert.ok(drawnFor("process").some((each) => signals.test(each)));
+  assert.ok(!drawnFor("thread").some((each) => signals.test(each)));
 });

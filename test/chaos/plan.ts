@@ -6,7 +6,8 @@ export interface Ground {
   /** Whether the port is declared, or known to the app alone. */
   readonly declared: boolean;
   readonly workers: number;
-  readonly agent: boolean;
+  /** What the agent runs in; null: there is none. */
+  readonly agent: (typeof AGENTS)[number];
 }
 
 export interface Drawable {
@@ -31,6 +32,7 @@ export interface Plan<D, E> {
 }
 
 const LISTEN = ["paired", "per-worker", "shared", "round-robin", "sticky"] as const;
+const AGENTS = ["process", "thread", null, null] as const;
 const [FEWEST, MOST] = [10, 20];
 
 export function drawPlan<D extends Drawable, E extends Drawable>(seed: number, deeds: readonly D[], endings: readonly E[]): Plan<D, E> {
@@ -39,7 +41,7 @@ export function drawPlan<D extends Drawable, E extends Drawable>(seed: number, d
     listen: chance.pick(LISTEN),
     declared: chance.below(4) > 0,
     workers: 2 + chance.below(3),
-    agent: chance.below(2) === 0,
+    agent: chance.pick(AGENTS),
   };
   const steps = Array.from({ length: FEWEST + chance.below(MOST - FEWEST + 1) }, () => draw(chance, deeds, ground));
   return { seed, ground, steps, ending: draw(chance, endings, ground) };
@@ -51,5 +53,5 @@ function draw<D extends Drawable>(chance: Chance, from: readonly D[], ground: Gr
 }
 
 export function name({ listen, declared, workers, agent }: Ground): string {
-  return `${listen}, ${declared ? "declared" : "undeclared"}, ${workers} workers${agent ? ", agent" : ""}`;
+  return `${listen}, ${declared ? "declared" : "undeclared"}, ${workers} workers${agent === null ? "" : `, agent in a ${agent}`}`;
 }

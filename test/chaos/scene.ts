@@ -1,5 +1,6 @@
 // A service under load, and what every deed needs of it: victims, orders, waiting for the desired state.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -21,8 +22,16 @@ export const SETTLE_MS = 2_000;
 const DRAIN_IDLE_MS = 3_000;
 const MIB = 2 ** 20;
 const MAX_MEMORY_MIB = 320;
+/** So that a heap can be filled, in a moment and at no cost to the machine. */
+const HEAP_MIB = 96;
 
 export type Mode = "good" | "throws" | "never" | "crashes";
+
+/** What tells an agent from the one before it: a thread's pid is the master's. */
+export interface Agent {
+  readonly pid: number;
+  readonly thread: number | null;
+}
 
 export interface Scene {
   readonly t: TestContext;
@@ -31,8 +40,8 @@ export interface Scene {
   readonly load: Load;
   readonly ledger: Ledger;
   readonly watch: Watch;
-  /** In the environment of every process of this service, and of no other. */
-  readonly mark: string;
+  /** The pids of this service's processes, of the master, and of whatever any of them has started. */
+  processes(): readonly string[];
   /** What generations that boot from now on are worth. */
   setMode(mode: Mode): void;
   /** Waits for as many ready workers as the ground has, for the agent, and until nothing else goes on. `meanwhile` is called again and again. */
@@ -43,8 +52,10 @@ export interface Scene {
   noteVictim(pid: number): void;
   /** Gives an order, and the last line that came back. */
   order(request: Request): Promise<Answer | undefined>;
-  /** The pid of the ready agent. */
-  agentPid(): Promise<number>;
+  /** The ready agent; null where there is none. */
+  agent(): Promise<Agent | null>;
+  /** Lets whoever waits at the fifo go on. */
+  openFifo(): void;
   /** A child that has stopped itself. */
   stoppedChild(): number | undefined;
 }
@@ -55,29 +66,38 @@ export async function setScene(t: TestContext, ground: Ground, seed: number): Pr
   const modeFile = join(folder, "mode");
   const setMode = (mode: Mode): void => writeFileSync(modeFile, mode);
   setMode("good");
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  // In the environment of every process of this service, and of no other.
   const mark = `CHAOS_MARK=${process.pid}-${seed}`;
   const [markName = "", markValue = ""] = mark.split("=");
   const service = await startService(t, {
     app: "chaos.mjs",
-    ...(ground.agent ? { agent: "agent.mjs" } : {}),
+    ...(ground.agent === null ? {} : { agent: "chaos.mjs" }),
     workers: ground.workers,
     declared: ground.declared,
     flags: [
       ...["--listen", ground.listen, "--drain-idle", `${DRAIN_IDLE_MS}ms`, "--stop-timeout", `${STOP_TIMEOUT_MS}ms`],
       ...["--heartbeat-timeout", `${HEARTBEAT_TIMEOUT_MS}ms`, "--boot-timeout", "12s", "--agent-grace", "5m", "--settle", `${SETTLE_MS}ms`],
+      ...(ground.agent === "thread" ? ["--agent-mode", "thread"] : []),
       ...["--backoff-delay", "50ms", "--backoff-limit", "200ms", "--max-restarts", "1000000", "--max-memory", `${MAX_MEMORY_MIB}MiB`],
+      `--node-arg=--max-old-space-size=${HEAP_MIB}`,
     ],
-    env: { CHAOS_MODE: modeFile, CHAOS_LEAK_BYTES: String(MAX_MEMORY_MIB * MIB), ROLLCALL_SETTLE: `${SETTLE_MS}ms`, [markName]: markValue },
+    env: {
+      ...{ CHAOS_MODE: modeFile, CHAOS_FIFO: fifo, CHAOS_LEAK_BYTES: String(MAX_MEMORY_MIB * MIB) },
+      ...{ ROLLCALL_SETTLE: `${SETTLE_MS}ms`, [markName]: markValue },
+    },
   });
   const ledger = new Ledger(DRAIN_IDLE_MS);
   const noteVictim = (pid: number): void => ledger.noteVictim(acceptedBy(pid, service.appPort));
   const isWhole = async (): Promise<boolean> => {
-    const { workers, workersTarget, workersReady, reloading, agent, ready, live } = await service.status();
+    const { workers, workersTarget, workersReady, reloading, agent, ready, live, rollCall } = await service.status();
     const isAlone = [...workers, ...(agent === null ? [] : [agent])].every(
       ({ processes }) => processes.length === 1 && processes[0]?.state === "ready" && processes[0].renewal === null,
     );
     const isComplete = workersTarget === ground.workers && workers.length === workersTarget && workersReady === workersTarget;
-    return isComplete && isAlone && !reloading && ready && live;
+    // Three deeds in a row must not become the third strike.
+    return isComplete && isAlone && !reloading && ready && live && rollCall.strikes === 0;
   };
   await patiently("the service has started or ended", async () => service.process.exitCode !== null || (await isWhole()));
   if (service.process.exitCode !== null) throw new Error(`it ended with code ${service.process.exitCode}:\n${service.output()}`);
@@ -86,7 +106,7 @@ export async function setScene(t: TestContext, ground: Ground, seed: number): Pr
     ground,
     service,
     ledger,
-    mark,
+    processes: () => marked(mark),
     setMode,
     noteVictim,
     load: startLoad(t, service.appPort),
@@ -112,7 +132,23 @@ export async function setScene(t: TestContext, ground: Ground, seed: number): Pr
       await patiently(`${request.command} is answered`, () => isClosed, 30_000);
       return client.answers().at(-1);
     },
-    agentPid: async () => (await service.status()).agent?.processes.find(({ state }) => state === "ready")?.pid as number,
+    agent: async () => {
+      const ready = (await service.status()).agent?.processes.find(({ state }) => state === "ready");
+      return ready === undefined ? null : { pid: ready.pid as number, thread: ready.thread };
+    },
+    // A writer comes and goes. Opened for both, so that nobody need be there.
+    openFifo: () => closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)),
     stoppedChild: () => childrenOf(service.pid).find(isStopped),
   };
+}
+
+function marked(mark: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(mark);
+    } catch {
+      return false;
+    }
+  });
 }

@@ -39,6 +39,21 @@ describe("a locked-down container", { skip }, () => {
     assert.match(await docker(["exec", "--user", "0", unlocked.name, "rollcall", "scale", "+1"]), /scale done$/);
   });
 
+  it("may have its agent in a thread of PID 1, which another replaces, and still ends with 0", async (t) => {
+    const options = [...LOCKED, ...SHORT, "--tmpfs", "/tmp", "--env", "ROLLCALL_AGENT_MODE=thread"];
+    const container = await startContainer(t, image, options);
+    await container.untilReady();
+    const agent = async () => (await container.status()).agent?.processes.find(({ state }) => state === "ready");
+    const before = await agent();
+    assert.deepEqual([before?.pid, typeof before?.thread], [1, "number"]);
+    assert.match(await container.exec("rollcall", "restart", "agent"), /restart done/);
+    const after = await agent();
+    assert.deepEqual([after?.pid, after?.thread === before?.thread], [1, false]);
+    const { code, afterMs } = await container.stop();
+    assert.equal(code, 0, await container.logs());
+    assert.ok(afterMs < 9_000, `docker stop took ${Math.round(afterMs)} ms`);
+  });
+
   it("ends an idle docker stop with 0 in under 3 s", async (t) => {
     const container = await startContainer(t, image, [...LOCKED, ...SHORT]);
     await container.untilReady();

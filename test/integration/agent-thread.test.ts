@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { childrenOf, isAlive, zombiesOf } from "../helpers/processes.ts";
-import { runRollcall } from "../helpers/service.ts";
+import { FIXTURES, runRollcall } from "../helpers/service.ts";
 import { startThreaded } from "../helpers/threaded.ts";
 import { until } from "../helpers/until.ts";
 
@@ -76,6 +76,15 @@ describe("an agent in a thread of the master", { concurrency: 2 }, () => {
     assert.equal(third.pid, first.pid);
     assert.equal(third.generation, 2);
     assert.equal((await service.self()).generation, 2);
+  });
+
+  test("told to end before its first statement comes to that and ends by itself: ended from outside while it links a module, it aborts Node 22", async (t) => {
+    const still = `--node-arg=--require=${FIXTURES.replace("apps/", "stands-still.cjs")}`;
+    const service = await startThreaded(t, { flags: [still], env: { STILL_MS: "500" } });
+    await until("the thread has begun", () => service.output().includes("stands still"));
+    service.signal("SIGTERM");
+    assert.equal((await service.exited()).code, 0, service.output());
+    assert.ok(service.hasLogged(/^agent stopped \(exited with code 0\)$/), service.output());
   });
 
   test("reaches the workers by process.send and by its parent port", async (t) => {

@@ -87,9 +87,14 @@ describe("TERM", { concurrency: 2 }, () => {
     assert.deepEqual(children.filter(isAlive), []);
   });
 
-  for (const { who, agent } of [{ who: "workers" }, { who: "an agent", agent: "stop-agent.mjs" }]) {
+  for (const { who, agent, mode = "process" } of [
+    { who: "workers" },
+    { who: "an agent", agent: "stop-agent.mjs" },
+    { who: "an agent in a thread", agent: "stop-agent.mjs", mode: "thread" },
+  ]) {
     test(`before ${who} came to a first statement, which takes seconds on a busy machine, ends it at once`, async (t) => {
-      const flags = ["--stop-timeout", `${STOP_TIMEOUT_MS}ms`, `--node-arg=--require=${FIXTURES.replace("apps/", "stands-still.cjs")}`];
+      const still = `--node-arg=--require=${FIXTURES.replace("apps/", "stands-still.cjs")}`;
+      const flags = ["--stop-timeout", `${STOP_TIMEOUT_MS}ms`, "--agent-mode", mode, still];
       const service = await startService(t, { app: "http.mjs", workers: 2, flags, ...(agent === undefined ? {} : { agent }) });
       const expected = agent === undefined ? 2 : 1;
       await until("they stand still", () => service.output().split("stands still").length > expected);

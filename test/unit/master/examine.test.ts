@@ -22,7 +22,7 @@ function say(hang: Partial<Hang>) {
 
 for (const [hang, expected] of [
   [{ state: "R", frames: [INTERNAL, LOOP] }, "worker 0 hung in loop (file:///app/server.js:4:22)"],
-  [{ state: "R", frames: [INTERNAL] }, "worker 0 hung in processTimers (node:internal/timers:521:7)"],
+  [{ state: "R", frames: [INTERNAL] }, "worker 0 waited for something asynchronous: its event loop runs"],
   [{ state: "R", frames: [NAMELESS] }, "worker 0 hung in <anonymous>:1:2"],
   [{ state: "S", frames: [LOOP], programs: ["curl"] }, "worker 0 hung in loop (file:///app/server.js:4:22); it runs curl"],
   [{ state: "R" }, /^worker 0 hung in native code or in one long step of JavaScript/],

@@ -20,6 +20,8 @@ interface Connection {
 }
 interface StandIn {
   readonly sent: Sent[];
+  /** What Node hears of each of its own hand-overs: of one that was not accepted it gives the connection away once more. */
+  readonly heard: boolean[];
   handOver(seq: number, connection: Connection): void;
   acknowledge(seq: number, accepted: boolean): void;
   /** Sends a handle that is no connection of ours. */
@@ -51,6 +53,7 @@ beforeEach(() => {
 
 function startWorker(): StandIn {
   const sent: Sent[] = [];
+  const heard: boolean[] = [];
   let untaken = 0;
   const send = ({ act, seq }: { act: string; seq: number }, connection?: Connection): boolean => {
     untaken++;
@@ -68,10 +71,13 @@ function startWorker(): StandIn {
   cluster.emit("fork", worker);
   return {
     sent,
+    heard,
     handOver(seq, connection) {
       // As Node does: it closes its own copy of what is accepted.
       child.on("internalMessage", (message: { ack?: number; accepted?: boolean }) => {
-        if (message.ack === seq && message.accepted === true) connection.close();
+        if (message.ack !== seq) return;
+        heard.push(message.accepted === true);
+        if (message.accepted === true) connection.close();
       });
       child.send({ cmd: "NODE_CLUSTER", act: "newconn", key: KEY, seq } as never, connection);
     },
@@ -116,6 +122,36 @@ test("passes it on from one that accepts no more", () => {
   assert.equal(next.sent.at(-1)?.connection, connection);
   next.acknowledge(next.sent.at(-1)?.seq ?? 0, true);
   assert.equal(connection.closed, true, "the master's own copy is closed once it is acknowledged");
+});
+
+test("passes on what its first worker refuses, and lets Node go on as if it were accepted", () => {
+  const [draining, other] = [startWorker(), startWorker()];
+  const connection = makeConnection();
+  draining.handOver(1, connection);
+  draining.acknowledge(1, false);
+  assert.deepEqual(draining.heard, [true]);
+  assert.equal(connection.closed, false);
+  assert.equal(other.sent.at(-1)?.connection, connection);
+  other.acknowledge(other.sent.at(-1)?.seq ?? 0, true);
+  assert.equal(connection.closed, true);
+});
+
+test("keeps what its only worker refuses until another one accepts", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const draining = startWorker();
+  const connection = makeConnection();
+  draining.handOver(1, connection);
+  draining.acknowledge(1, false);
+  const successor = startWorker();
+  for (let asked = 0; asked < 4 && !connection.closed; asked++) {
+    const before = successor.sent.length;
+    t.mock.timers.tick(100);
+    const isSuccessor = successor.sent.length > before;
+    const holder = isSuccessor ? successor : draining;
+    holder.acknowledge(holder.sent.at(-1)?.seq ?? 0, isSuccessor);
+  }
+  assert.equal(connection.closed, true);
+  assert.equal(successor.sent.at(-1)?.connection, connection);
 });
 
 test("leaves what it has sent to a worker that lives on without a channel, and passes on what still waited", () => {
