@@ -1,4 +1,4 @@
-// Builds what is published into dist: the sources bundled (Node opens twenty files instead of eighty before the first worker is forked), and
+// Builds what is published into dist: the sources bundled (Node opens eleven files instead of eighty before the first worker is forked), and
 // their declarations. The preload is CommonJS: --require loads it several times faster than an ES module. libraries.ts has what is bundled of others.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";

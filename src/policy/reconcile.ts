@@ -10,7 +10,7 @@ import type { State } from "./state.ts";
 import { nextSuccessors, replaceInPlace, retirePredecessors } from "./succession.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
 
-/** What a Node takes to come up, with a processor of its own; twice that on most machines. */
+/** About twice what Node takes to come up with a processor of its own. */
 const START_TURN_MS = 100;
 
 /** Brings the actual children nearer to the desired ones. Harmless to call at any time. */
@@ -149,7 +149,7 @@ export function wakeTimes(state: State): readonly number[] {
 
 /**
  * When the next worker may be forked. At the start there are no more new ones than processors: side by side they would all come late, the first one
- * too. Each has its turn until it is ready, but not for longer than Node takes to come up: what an app then waits for is seldom a processor.
+ * too. Each has its turn until it is ready, but no longer than Node may take to come up: what an app then waits for is seldom a processor.
  */
 function nextTurn({ phase, settings, workers }: State): number {
   if (phase !== "booting-workers") return 0;

@@ -33,12 +33,17 @@ export function addServiceMetrics(registry: Registry, source: ServiceSource, rol
     (state) => state.servedGeneration,
   );
   single("rollcall_workers_target", "How many workers there should be.", (state) => state.workersTarget);
-  gauge("rollcall_processes", "Processes by state; a slot without a process is in backoff.", ["role", "state"], (set) => {
-    for (const role of roles) {
-      const counts = countProcesses(source.state(), role);
-      for (const state of PROCESS_STATES) set({ role, state }, counts[state]);
-    }
-  });
+  gauge(
+    "rollcall_processes",
+    "Processes by state; a slot without a process is in backoff, or starting where its first one is still to come.",
+    ["role", "state"],
+    (set) => {
+      for (const role of roles) {
+        const counts = countProcesses(source.state(), role);
+        for (const state of PROCESS_STATES) set({ role, state }, counts[state]);
+      }
+    },
+  );
   single("rollcall_roll_call_strikes", "Failed roll calls in a row.", (state) => state.rollCall.strikes);
   single("rollcall_live", "1 while liveness is true.", (state) => (isLive(state) ? 1 : 0));
   single("rollcall_ready", "1 while readiness is true.", (state) => (isReady(state, source.now()) ? 1 : 0));
