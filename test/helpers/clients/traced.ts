@@ -14,6 +14,8 @@ export interface Failure {
 
 export interface TracedLoad {
   readonly succeeded: () => number;
+  /** How often each client succeeded. */
+  readonly each: () => readonly number[];
   readonly failures: () => readonly Failure[];
   readonly slowestMs: () => number;
   /** Who takes so long hangs. */
@@ -24,17 +26,18 @@ export interface TracedLoad {
 /** Half of the clients keep their connections, half take a new one for each request; none of them waits between two requests. */
 export function startTraced(t: TestContext, url: string, clients: number, hungMs: number = HUNG_MS): TracedLoad {
   const failures: Failure[] = [];
-  let succeeded = 0;
+  const succeeded = Array.from({ length: clients }, () => 0);
   let slowestMs = 0;
   let running = true;
   t.after(() => (running = false));
-  const client = async (keepAlive: boolean): Promise<void> => {
+  const client = async (index: number): Promise<void> => {
+    const keepAlive = index % 2 === 0;
     const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : false;
     while (running) {
       const startedAt = performance.now();
       const failure = await request(url, agent, hungMs);
       slowestMs = Math.max(slowestMs, performance.now() - startedAt);
-      if (failure === null) succeeded++;
+      if (failure === null) succeeded[index] = (succeeded[index] ?? 0) + 1;
       else {
         failures.push(failure);
         await sleep(5);
@@ -42,9 +45,10 @@ export function startTraced(t: TestContext, url: string, clients: number, hungMs
     }
     if (agent !== false) agent.destroy();
   };
-  const all = Array.from({ length: clients }, (_, index) => client(index % 2 === 0));
+  const all = Array.from({ length: clients }, (_, index) => client(index));
   return {
-    succeeded: () => succeeded,
+    succeeded: () => succeeded.reduce((sum, each) => sum + each, 0),
+    each: () => [...succeeded],
     failures: () => failures,
     slowestMs: () => slowestMs,
     hungMs,
