@@ -2,7 +2,6 @@
 import type { Config } from "../config/config.ts";
 import type { Line, MasterLog } from "../log.ts";
 import type { ReadyFacts } from "../messenger/parent.ts";
-import type { DrainOrder } from "../messenger/wire.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
@@ -41,6 +40,10 @@ import { describeRemark } from "./remarks.ts";
 
 /** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
 const DESK_AFTER_MS = 200;
+
+/** In a stop, what the master has accepted is handed over first; workers keep at least this share of their time to finish what they have. */
+const SERVING_SHARE = 0.5;
+const NONE_DROPPED = { full: 0, untaken: 0 };
 
 /** An app that says more cannot make the master hold more. */
 const MOST_ADDRESSES = 100;
@@ -106,6 +109,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write, order },
+    droppedConnections: () => acceptor?.dropped ?? NONE_DROPPED,
     orphans: () => orphans,
     messages: () => post.counts,
     state: () => loop.state,
@@ -159,7 +163,6 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
-    if (event.type === "readied") acceptor?.onReady();
     if (event.type === "disconnected") acceptor?.onDisconnected(event.life);
     if (event.type === "exited") acceptor?.onGone(event.life);
     if (event.type === "exited") post.leave(event.life);
@@ -167,6 +170,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
 
   function settled(state: State): void {
     if (hasStarted(state)) bootSeen();
+    acceptor?.settled(state);
     desk.settled(state);
     parent.settled(state);
     post.settled(state);
@@ -193,7 +197,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         acceptor?.close();
         return sockets.close();
       case "drain":
-        return drain(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
+        return drain(effect.life, effect.budgetMs, effect.idleMs);
       case "kill":
         return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
@@ -232,17 +236,19 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     world.exit(code);
   }
 
-  function drain(life: number, order: DrainOrder): void {
-    if (acceptor === null) children.tell(life, order);
-    else acceptor.drain(life, () => children.tell(life, order));
+  function drain(life: number, budgetMs: number, idleMs: number): void {
+    const endsAt = world.now() + budgetMs;
+    const tell = (): void => children.tell(life, { type: "drain", budgetMs: Math.max(0, endsAt - world.now()), idleMs });
+    if (acceptor === null) tell();
+    else acceptor.drain(life, budgetMs * SERVING_SHARE, tell);
   }
 
   /** Of a port that is not open yet nothing waits. */
   async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
     const waiting = await readAcceptQueues();
-    return new Map(
-      [...new Set([...config.ports, ...sockets.ports, ...(acceptor?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
-    );
+    const held = acceptor?.held ?? new Map<number, number>();
+    const ports = [...new Set([...config.ports, ...sockets.ports, ...held.keys()])];
+    return new Map(ports.map((port) => [port, (waiting.get(port) ?? 0) + (held.get(port) ?? 0)]));
   }
 
   function status(): object {

@@ -11,37 +11,32 @@ export interface Choice {
   readonly isForAnybody: boolean;
   /**
    * @param client what the choice of a slot goes by
+   * @param lastSlot the one that had the connection before, on the same place; -1 for the first one
    * @param candidates at least one, and at most one of each slot
    */
-  choose(client: string, place: string, candidates: readonly Candidate[]): Candidate | undefined;
+  choose(client: string, lastSlot: number, candidates: readonly Candidate[]): Candidate | undefined;
 }
 
 /** The slot that the client belongs to. */
 export const byClient: Choice = {
   isForAnybody: false,
-  choose(client, _place, candidates) {
+  choose(client, _lastSlot, candidates) {
     const slots = candidates.map(({ slot }) => slot);
     const slot = slotOf(client, slots);
     return candidates.find((each) => each.slot === slot);
   },
 };
 
-/** The next slot after the one before, on each place. */
-export function inTurn(): Choice {
-  const last: Map<string, number> = new Map();
-  return {
-    isForAnybody: true,
-    choose(_client, place, candidates) {
-      const before = last.get(place) ?? -1;
-      let first = candidates[0];
-      let next: Candidate | undefined;
-      for (const each of candidates) {
-        if (first === undefined || each.slot < first.slot) first = each;
-        if (each.slot > before && (next === undefined || each.slot < next.slot)) next = each;
-      }
-      const chosen = next ?? first;
-      if (chosen !== undefined) last.set(place, chosen.slot);
-      return chosen;
-    },
-  };
-}
+/** The next slot after the one before. */
+export const inTurn: Choice = {
+  isForAnybody: true,
+  choose(_client, lastSlot, candidates) {
+    let first = candidates[0];
+    let next: Candidate | undefined;
+    for (const each of candidates) {
+      if (first === undefined || each.slot < first.slot) first = each;
+      if (each.slot > lastSlot && (next === undefined || each.slot < next.slot)) next = each;
+    }
+    return next ?? first;
+  },
+};

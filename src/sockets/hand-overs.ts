@@ -3,7 +3,8 @@
 import type { World } from "../system/world.ts";
 import type { Candidate, Choice } from "./choice.ts";
 import { sharedNow } from "./clock.ts";
-import { type Connection, type Incoming, placeOf, type Where } from "./incoming.ts";
+import { type Connection, type Incoming, type Line, placeOf, type Where } from "./incoming.ts";
+import { Lines, putBack } from "./lines.ts";
 
 /** What a worker says: it has it, it does not accept (any more), or it heard of it too late. */
 export type Answer = "taken" | "refused" | "late";
@@ -15,6 +16,8 @@ interface Ports {
   /** @returns whether it is the only handle on its way to that worker; null: the channel is closed */
   send(life: number, handOver: HandOver): { readonly isAlone: boolean } | null;
   readonly world: Pick<World, "startTimer">;
+  /** More come there than are held. Told once, until there is room again. */
+  onFull(where: Where): void;
   /** How long a worker may take. */
   readonly patienceMs: number;
 }
@@ -38,14 +41,8 @@ interface Queue {
   isStalled: boolean;
 }
 
-/** What waits on one place for somebody who may have it, in the order in which it came. */
-interface Line {
-  readonly place: string;
-  readonly waiting: Connection[];
-}
-
-/** More than this the master does not hold: each costs a descriptor. */
-const MOST_HELD = 4_096;
+/** More than this the master does not hold of one place: each costs a descriptor. A place that nobody serves must not take them from the others. */
+export const MOST_HELD = 4_096;
 /** Of the patience with one that is always late. */
 const MOST_DOUBLINGS = 3;
 /** When a worker without descriptors is tried again, and how long a connection waits for one: then its client is told. */
@@ -55,10 +52,11 @@ const MISSED_MS = 10_000;
 export class HandOvers {
   readonly #ports: Ports;
   readonly #queues: Map<number, Queue> = new Map();
-  readonly #lines: Map<string, Line> = new Map();
+  readonly #lines: Lines = new Lines();
+  /** How many were closed, by why: too many were held there, or no worker took them. */
+  readonly dropped = { full: 0, untaken: 0 };
   /** Nobody comes after those who are there. */
   #isLast = false;
-  #held = 0;
   #nextId = 1;
   #arrivals = 0;
 
@@ -67,10 +65,10 @@ export class HandOvers {
   }
 
   give(incoming: Incoming): void {
-    if (this.#held >= MOST_HELD) return incoming.handle.close();
-    this.#held++;
-    const line = this.#lineOf(incoming);
-    line.waiting.push({ incoming, arrival: this.#arrivals++, refusedBy: new Set(), lates: 0, missedSince: null });
+    const line = this.#lines.of(incoming);
+    if (line.held >= MOST_HELD) return this.#turnAway(line, incoming);
+    line.held++;
+    line.waiting.push({ incoming, line, arrival: this.#arrivals++, refusedBy: new Set(), lates: 0, missedSince: null });
     this.#serve(line);
   }
 
@@ -104,60 +102,80 @@ export class HandOvers {
     this.#part(life, true);
   }
 
-  /** Sends a worker all that waits for it, ahead of whatever it is told next. */
-  flush(life: number): void {
-    const queue = this.#queues.get(life);
-    if (queue === undefined) return;
-    for (const connection of queue.waiting.splice(0)) this.#send(life, queue, connection);
+  /** The worker is no candidate any more, and lives on: what waits for it goes to others, what is on its way arrives before what it is told next. */
+  leave(life: number): void {
+    this.#putBack(this.#queues.get(life)?.waiting.splice(0) ?? []);
   }
 
-  /** Nobody comes after those who are there: what waits for a free one is spread over them. */
-  spread(): void {
+  /** Nobody comes after those who are there. */
+  finish(): void {
     this.#isLast = true;
     this.retry();
   }
 
+  /** Whether nothing is on its way to the worker, or waits for it, or for anybody and so for it, too. */
+  isDone(life: number): boolean {
+    const { isStalled = false, waiting = [], onTheirWay } = this.#queues.get(life) ?? {};
+    if (isStalled || waiting.length > 0 || (onTheirWay?.size ?? 0) > 0) return false;
+    return !this.#lines.all.some((line) => line.waiting.length > 0 && this.#isCandidate(life, line));
+  }
+
+  /** How many connections of a port no worker has taken yet. */
+  heldOn(port: number): number {
+    return this.#lines.heldOn(port);
+  }
+
   /** Somebody may be there by now. */
   retry(): void {
-    for (const line of this.#lines.values()) this.#serve(line);
+    for (const line of this.#lines.all) this.#serve(line);
   }
 
-  /** Ends what waits for nobody, on one address or on all. */
-  drop(isDropped: (where: Where) => boolean): void {
-    for (const { waiting } of this.#lines.values()) {
-      const dropped = waiting.filter(({ incoming }) => isDropped(incoming));
-      const kept = waiting.filter(({ incoming }) => !isDropped(incoming));
-      waiting.splice(0, waiting.length, ...kept);
-      for (const connection of dropped) this.#end(connection);
+  /** Ends what waits for nobody, on one place or, with null, on all. */
+  drop(where: Where | null): void {
+    for (const line of this.#lines.all) {
+      if (where !== null && placeOf(line) !== placeOf(where)) continue;
+      for (const connection of line.waiting.splice(0)) this.#abandon(connection);
+      this.#lines.forget(line);
     }
-  }
-
-  #lineOf({ port, host }: Where): Line {
-    const place = placeOf({ port, host });
-    const line = this.#lines.get(place) ?? { place, waiting: [] };
-    this.#lines.set(place, line);
-    return line;
   }
 
   /** To those who may have it, first come, first served; a connection that only some have refused lets others pass. */
-  #serve({ place, waiting }: Line): void {
+  #serve(line: Line): void {
+    const { waiting } = line;
     for (let index = 0; index < waiting.length; ) {
-      const { incoming, refusedBy } = waiting[index] as Connection;
-      const candidates = this.#ports.candidates(incoming);
+      const connection = waiting[index] as Connection;
+      const { incoming, refusedBy } = connection;
+      const candidates = this.#ports.candidates(line);
       const able = candidates.filter(({ life }) => this.#isAble(life));
       const willing = refusedBy.size === 0 ? able : able.filter(({ life }) => !refusedBy.has(life));
-      const chosen = willing.length === 0 ? undefined : this.#ports.choice.choose(incoming.client, place, willing);
-      // All have refused it: better told at once than never.
-      const isRefused = refusedBy.size > 0 && candidates.length > 0 && candidates.every(({ life }) => refusedBy.has(life));
-      if (chosen === undefined && !isRefused) {
-        if (able.length === 0) return;
-        index++;
-        continue;
-      }
-      const [connection] = waiting.splice(index, 1) as [Connection];
-      if (chosen === undefined) this.#end(connection);
-      else this.#enqueue(chosen.life, connection);
+      const chosen = willing.length === 0 ? undefined : this.#ports.choice.choose(incoming.client, line.lastSlot, willing);
+      if (chosen !== undefined) {
+        waiting.splice(index, 1);
+        this.#lines.turn(line, chosen.slot);
+        this.#enqueue(chosen.life, connection);
+      } else if (this.#isHopeless(connection, candidates)) {
+        waiting.splice(index, 1);
+        this.#abandon(connection);
+      } else if (able.length === 0) return;
+      else index++;
     }
+  }
+
+  /** Better told at once than never. */
+  #isHopeless({ refusedBy }: Connection, candidates: readonly Candidate[]): boolean {
+    return candidates.length === 0 ? this.#isLast : candidates.every(({ life }) => refusedBy.has(life));
+  }
+
+  #isCandidate(life: number, line: Line): boolean {
+    return this.#ports.candidates(line).some((each) => each.life === life);
+  }
+
+  #turnAway(line: Line, { handle }: Incoming): void {
+    handle.close();
+    this.dropped.full++;
+    if (line.isFull) return;
+    line.isFull = true;
+    this.#ports.onFull(line);
   }
 
   #part(life: number, keepsSent: boolean): void {
@@ -176,7 +194,7 @@ export class HandOvers {
     const queue = this.#queues.get(life);
     if (queue === undefined) return true;
     if (queue.isStalled) return false;
-    return this.#isLast || !this.#ports.choice.isForAnybody || queue.onTheirWay.size === 0;
+    return !this.#ports.choice.isForAnybody || queue.onTheirWay.size === 0;
   }
 
   #enqueue(life: number, connection: Connection): void {
@@ -185,13 +203,8 @@ export class HandOvers {
     this.#sendNext(life, queue);
   }
 
-  /** Ahead of all that came later. */
   #putBack(connections: readonly Connection[]): void {
-    for (const connection of connections) {
-      const { waiting } = this.#lineOf(connection.incoming);
-      const behind = waiting.findIndex(({ arrival }) => arrival > connection.arrival);
-      waiting.splice(behind === -1 ? waiting.length : behind, 0, connection);
-    }
+    for (const connection of connections) putBack(connection);
     this.retry();
   }
 
@@ -248,7 +261,7 @@ export class HandOvers {
     if (connection === null) return;
     connection.missedSince ??= sharedNow();
     if (sharedNow() - connection.missedSince > MISSED_MS) {
-      this.#end(connection);
+      this.#abandon(connection);
       return this.onAnswer(life, 0, "refused");
     }
     this.#ports.world.startTimer(TRY_AGAIN_MS, () => this.onAnswer(life, 0, "refused"));
@@ -257,14 +270,21 @@ export class HandOvers {
 
   #settle(life: number, connection: Connection, answer: Answer): void {
     if (answer === "taken") return this.#end(connection);
-    if (answer === "refused") connection.refusedBy.add(life);
-    else connection.lates++;
+    if (answer === "late") connection.lates++;
+    // Who has closed its server says so before, and may open it again.
+    else if (this.#isCandidate(life, connection.line)) connection.refusedBy.add(life);
     this.#putBack([connection]);
   }
 
+  #abandon(connection: Connection): void {
+    this.dropped.untaken++;
+    this.#end(connection);
+  }
+
   /** The master's own copy goes; where no worker has one, that is the end of the connection. */
-  #end({ incoming }: Connection): void {
-    this.#held--;
+  #end({ incoming, line }: Connection): void {
+    line.held--;
+    if (line.held < MOST_HELD / 2) line.isFull = false;
     incoming.handle.close();
   }
 }

@@ -26,6 +26,10 @@ export interface HandOverScene {
   /** The patience with everybody runs out. */
   elapse(): Promise<void>;
   setAlone(isAlone: boolean): void;
+  /** The app of a life closes its server, or opens it again. */
+  setOpen(life: number, isOpen: boolean): void;
+  /** On which port there were too many, each time that it was told. */
+  readonly crowded: readonly number[];
 }
 
 /** Life n is that of slot n - 1. */
@@ -33,11 +37,14 @@ export function setScene(lives: number, choice: Choice): HandOverScene {
   let candidates: readonly Candidate[] = Array.from({ length: lives }, (_, slot) => ({ life: slot + 1, slot }));
   const sent: { readonly life: number; readonly handOver: HandOver }[] = [];
   const disconnected = new Set<number>();
+  const shut = new Set<number>();
+  const crowded: number[] = [];
   const timers = new Set<() => void>();
   let isAlone = true;
   const handOvers = new HandOvers({
     choice,
-    candidates: () => candidates,
+    candidates: () => candidates.filter(({ life }) => !shut.has(life)),
+    onFull: ({ port }) => void crowded.push(port),
     send: (life, handOver) => {
       if (disconnected.has(life)) return null;
       sent.push({ life, handOver });
@@ -53,6 +60,7 @@ export function setScene(lives: number, choice: Choice): HandOverScene {
   });
   return {
     handOvers,
+    crowded,
     sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
     give: (client, port = PORT) => {
       const handle: Handle = {
@@ -75,5 +83,6 @@ export function setScene(lives: number, choice: Choice): HandOverScene {
     setAlone: (is) => {
       isAlone = is;
     },
+    setOpen: (life, isOpen) => void (isOpen ? shut.delete(life) : shut.add(life)),
   };
 }

@@ -13,7 +13,7 @@ interface Scene extends HandOverScene {
 }
 
 function setTurns(lives: number): Scene {
-  const scene = setScene(lives, inTurn());
+  const scene = setScene(lives, inTurn);
   return {
     ...scene,
     take: (life) => scene.handOvers.onAnswer(life, scene.sentTo(life).at(-1)?.id ?? 0, "taken"),
@@ -127,10 +127,39 @@ test("who has no descriptor gets nothing more for a moment; a connection that no
   assert.equal(first?.closed, true);
 });
 
-test("spreads what waits over those who are the last ones", () => {
-  const { giveAll, handOvers, namesOf } = setTurns(2);
-  giveAll("abcdef");
-  handOvers.spread();
-  for (const life of [1, 2]) handOvers.flush(life);
-  assert.deepEqual([1, 2].map(namesOf), ["ace", "bdf"]);
+test("whoever is free serves the ports in turn, however many wait on one of them", () => {
+  const { give, giveAll, take, namesOf } = setTurns(1);
+  giveAll("abcd");
+  give("A", PORT + 1);
+  give("B", PORT + 1);
+  for (let taken = 0; taken < 5; taken++) take(1);
+  assert.equal(namesOf(1), "abAcBd");
+});
+
+test("with the last ones: goes on until nothing waits, and ends what nobody is left for", () => {
+  const { give, giveAll, take, namesOf, handOvers, sentTo, remove, setOpen } = setTurns(2);
+  setOpen(1, false);
+  setOpen(2, false);
+  const left = give("x", PORT + 1);
+  handOvers.finish();
+  assert.equal(left.closed, true);
+  setOpen(1, true);
+  setOpen(2, true);
+  const handles = giveAll("abc");
+  assert.deepEqual(
+    [1, 2].map((life) => handOvers.isDone(life)),
+    [false, false],
+  );
+  take(1);
+  assert.deepEqual([1, 2].map(namesOf), ["ac", "b"]);
+  take(2);
+  assert.deepEqual(
+    [1, 2].map((life) => handOvers.isDone(life)),
+    [false, true],
+  );
+  remove(2);
+  handOvers.onAnswer(1, sentTo(1).at(-1)?.id ?? 0, "late");
+  assert.equal(namesOf(1), "acc", "it has more time");
+  take(1);
+  assert.ok(handOvers.isDone(1) && handles.every(({ closed }) => closed));
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../../src/policy/rendezvous.ts";
 import { byClient } from "../../../src/sockets/choice.ts";
-import type { HandOver } from "../../../src/sockets/hand-overs.ts";
+import { type HandOver, MOST_HELD } from "../../../src/sockets/hand-overs.ts";
 import { type HandOverScene, PORT, setScene as set } from "../../helpers/hand-over-scene.ts";
 
 const setScene = (lives: number): HandOverScene => set(lives, byClient);
@@ -93,7 +93,7 @@ test("keeps what nobody can take now for whoever comes", async () => {
   assert.equal(handle.closed, false, "the only one may come back");
   handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "late");
   assert.equal(sentTo(1).length, 2);
-  handOvers.drop(() => true);
+  handOvers.drop(null);
   assert.equal(handle.closed, false, "it is on its way");
 });
 
@@ -101,9 +101,9 @@ test("ends what waits for nobody where a port is left", () => {
   const { handOvers, give, remove } = setScene(1);
   remove(1);
   const handle = give(A);
-  handOvers.drop(({ port }) => port !== PORT);
+  handOvers.drop({ port: PORT + 1, host: null });
   assert.equal(handle.closed, false);
-  handOvers.drop(({ port }) => port === PORT);
+  handOvers.drop({ port: PORT, host: null });
   assert.equal(handle.closed, true);
 });
 
@@ -145,14 +145,45 @@ test("leaves one that is cut off what it was sent, and takes what still waits to
   );
 });
 
-test("sends all that waits for a worker ahead of what it is told next", () => {
-  const { handOvers, sentTo, give } = setScene(2);
+test("takes what waits for a worker that leaves to others, and not what is on its way", () => {
+  const { handOvers, sentTo, give, remove } = setScene(2);
   for (const client of [A, B, C]) give(client);
-  handOvers.flush(1);
+  remove(1);
+  handOvers.leave(1);
+  handOvers.onAnswer(2, sentTo(2)[0]?.id ?? 0, "taken");
   assert.deepEqual(
-    sentTo(1).map(({ client }) => client),
-    [A, B, C],
+    [1, 2].map((life) => sentTo(life).map(({ client }) => client)),
+    [[A], [B, C]],
   );
+});
+
+test("holds a refusal against nobody who has closed its server, and may open it again", () => {
+  const { handOvers, sentTo, give, setOpen } = setScene(1);
+  const handle = give(A);
+  setOpen(1, false);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "refused");
+  assert.equal(handle.closed, false);
+  setOpen(1, true);
+  handOvers.retry();
+  assert.equal(sentTo(1).length, 2);
+  handOvers.onAnswer(1, sentTo(1)[1]?.id ?? 0, "refused");
+  assert.equal(handle.closed, true, "whoever is open and refuses is not asked again");
+});
+
+test("a port that nobody serves takes no room from the others, and what is beyond it is counted and told of once", () => {
+  const { handOvers, sentTo, give, setOpen, crowded } = setScene(1);
+  setOpen(1, false);
+  const handles = Array.from({ length: MOST_HELD + 2 }, () => give(A, PORT));
+  assert.equal(handles.filter(({ closed }) => closed).length, 2);
+  assert.deepEqual(crowded, [PORT]);
+  assert.deepEqual([handOvers.heldOn(PORT), handOvers.heldOn(PORT + 1)], [MOST_HELD, 0]);
+  assert.equal(give(A, PORT + 1).closed, false);
+  assert.equal(handOvers.heldOn(PORT + 1), 1);
+  handOvers.drop({ port: PORT, host: null });
+  assert.deepEqual(handOvers.dropped, { full: 2, untaken: MOST_HELD });
+  setOpen(1, true);
+  handOvers.retry();
+  assert.equal(sentTo(1)[0]?.port, PORT + 1);
 });
 
 test("believes no answer to what somebody else was sent", () => {
