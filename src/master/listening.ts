@@ -1,17 +1,18 @@
 // How the declared ports are listened on: which strategy, and whether this machine and this Node can do it. Runs in the master, at start only.
-import type { Config, ListenStrategy } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { Settings } from "../policy/state.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { lockPort } from "../sockets/lock.ts";
 import { handOverTest, selfTest } from "../sockets/self-test.ts";
+import type { AcceptStrategy } from "./acceptor.ts";
 import { portConflict } from "./preflight.ts";
 
 export interface Listening {
   /** Null: nothing is held. */
   readonly listening: Settings["listening"];
-  /** The master accepts, and hands connections over. */
-  readonly sticky: boolean;
-  /** How Node's cluster shares what is not held. */
+  /** The master accepts, and hands connections over; null: it does not. */
+  readonly accept: AcceptStrategy | null;
+  /** How Node's cluster shares what is not held, which is everything where the master can neither hold nor accept. */
   readonly unheld: "shared" | "round-robin";
   readonly warning: string | null;
 }
@@ -19,19 +20,22 @@ export interface Listening {
 /** What the choice needs to know of this machine and this Node. */
 export interface Abilities {
   readonly platform: NodeJS.Platform;
-  /** @returns null, or why sockets cannot be held, or, with `sticky`, connections not be handed over */
-  selfTest(listen: ListenStrategy): Promise<string | null>;
+  /** @returns null, or why workers cannot accept from sockets that the master holds */
+  selfTest(): Promise<string | null>;
+  /** @returns null, or why the master cannot accept and hand over */
+  handOverTest(): Promise<string | null>;
 }
 
-const HERE: Abilities = { platform: process.platform, selfTest: (listen) => (listen === "sticky" ? handOverTest() : selfTest()) };
+const HERE: Abilities = { platform: process.platform, selfTest, handOverTest };
 
-export async function chooseListening({ listen, spread }: Config, { platform, selfTest }: Abilities = HERE): Promise<Listening> {
-  if (listen === "round-robin") return roundRobin(null);
-  if (platform !== "linux") {
-    return roundRobin(listen === "auto" ? null : `listen ${listen}: only Linux can hold listening sockets; using round-robin`);
+export async function chooseListening({ listen, spread }: Config, abilities: Abilities = HERE): Promise<Listening> {
+  if (abilities.platform !== "linux") {
+    const isSilent = listen === "auto" || listen === "round-robin";
+    return nodes(isSilent ? null : `listen ${listen}: only Linux can hold listening sockets; using round-robin`);
   }
-  const problem = await selfTest(listen);
-  if (problem !== null) return roundRobin(`cannot hold listening sockets on this machine and Node (${problem}); using round-robin`);
+  if (listen === "round-robin" || listen === "sticky") return accepting(listen, abilities, null);
+  const problem = await abilities.selfTest();
+  if (problem !== null) return accepting("round-robin", abilities, unable(problem, "round-robin"));
   switch (listen) {
     case "auto":
     case "paired":
@@ -40,8 +44,6 @@ export async function chooseListening({ listen, spread }: Config, { platform, se
       return held(true, 1);
     case "shared":
       return held(false, Number.POSITIVE_INFINITY);
-    case "sticky":
-      return { listening: null, sticky: true, unheld: "shared", warning: null };
     default:
       return listen satisfies never;
   }
@@ -49,11 +51,21 @@ export async function chooseListening({ listen, spread }: Config, { platform, se
 
 /** Beside held sockets, what Node itself shares is one socket for all: a worker that dies abruptly has no connection in hand-over. */
 function held(perSlot: boolean, spread: number): Listening {
-  return { listening: { perSlot, spread }, sticky: false, unheld: "shared", warning: null };
+  return { listening: { perSlot, spread }, accept: null, unheld: "shared", warning: null };
 }
 
-function roundRobin(warning: string | null): Listening {
-  return { listening: null, sticky: false, unheld: "round-robin", warning };
+async function accepting(accept: AcceptStrategy, { handOverTest }: Abilities, warning: string | null): Promise<Listening> {
+  const problem = await handOverTest();
+  if (problem !== null) return nodes(unable(problem, "node:cluster's round-robin"));
+  return { listening: null, accept, unheld: "shared", warning };
+}
+
+function nodes(warning: string | null): Listening {
+  return { listening: null, accept: null, unheld: "round-robin", warning };
+}
+
+function unable(problem: string, instead: string): string {
+  return `cannot hold listening sockets on this machine and Node (${problem}); using ${instead}`;
 }
 
 /**

@@ -2,7 +2,6 @@
 import type { Config } from "../config/config.ts";
 import type { Line, MasterLog } from "../log.ts";
 import type { ReadyFacts } from "../messenger/parent.ts";
-import type { DrainOrder } from "../messenger/wire.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
@@ -19,6 +18,7 @@ import { takeManager } from "../system/service-manager.ts";
 import { takeSignals } from "../system/signals.ts";
 import { startThreadPool } from "../system/thread-pool.ts";
 import type { World } from "../system/world.ts";
+import { Acceptor } from "./acceptor.ts";
 import { activate, shareActivated } from "./activation.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
@@ -37,10 +37,13 @@ import { Post } from "./post/post.ts";
 import { checkPorts } from "./preflight.ts";
 import { Refusals } from "./refusals.ts";
 import { describeRemark } from "./remarks.ts";
-import { Sticky } from "./sticky.ts";
 
 /** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
 const DESK_AFTER_MS = 200;
+
+/** In a stop, what the master has accepted is handed over first; workers keep at least this share of their time to finish what they have. */
+const SERVING_SHARE = 0.5;
+const NONE_DROPPED = { full: 0, untaken: 0 };
 
 /** An app that says more cannot make the master hold more. */
 const MOST_ADDRESSES = 100;
@@ -67,7 +70,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const config = settlePorts(activated);
   await checkHttps(config);
   const removePidFile = config.pidFile === null ? () => {} : claimPidFile(config.pidFile);
-  const { listening, unheld, sticky: isSticky, warning } = shareActivated(handed, await chooseListening(config), config.listen);
+  const { listening, unheld, accept, warning } = shareActivated(handed, await chooseListening(config), config.listen);
   if (unheld === "round-robin") repairRoundRobin();
   // Not from node:crypto, which takes longer to load than the rest of the start; the pid alone is 1 in every container.
   const serviceName = `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`;
@@ -81,12 +84,13 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const addresses = new Set<string>();
   let bootSeen = (): void => {};
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: listening === null && !isSticky ? null : serviceName, sticky: isSticky, unheld },
+    { config, heapFlags: plan.heapFlags, service: unheld === "round-robin" ? null : serviceName, handsOver: accept !== null, unheld },
     {
       onEvent,
       onRemark: remark,
-      onPort: (...said) => (sticky ?? lodgings).onPort(...said),
-      onMissed: (life) => sticky?.onMissed(life),
+      onPort: (...said) => (acceptor ?? lodgings).onPort(...said),
+      onMissed: (life) => acceptor?.onMissed(life),
+      onCutOff: (life) => acceptor?.onCutOff(life),
       onHanded: (...handed) => post.handed(...handed),
       onJunk: (place) => post.junk(place),
       onPost: (...joined) => post.join(...joined),
@@ -97,14 +101,15 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
   const post = new Post({ world, order, write, children, ready: () => reached });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
-  const sticky = isSticky
-    ? new Sticky({ config, children, world, write, state: () => loop.state, onConflict: (error) => refusals.onConflict(error) })
-    : null;
-  sticky?.bind();
+  const onConflict = (error: Error): void => refusals.onConflict(error);
+  const acceptor =
+    accept === null ? null : new Acceptor({ strategy: accept, config, children, world, write, state: () => loop.state, onConflict });
+  acceptor?.bind();
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write, order },
+    droppedConnections: () => acceptor?.dropped ?? NONE_DROPPED,
     orphans: () => orphans,
     messages: () => post.counts,
     state: () => loop.state,
@@ -158,13 +163,14 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
-    if (event.type === "readied") sticky?.onReady();
-    if (event.type === "exited") sticky?.onGone(event.life);
+    if (event.type === "disconnected") acceptor?.onDisconnected(event.life);
+    if (event.type === "exited") acceptor?.onGone(event.life);
     if (event.type === "exited") post.leave(event.life);
   }
 
   function settled(state: State): void {
     if (hasStarted(state)) bootSeen();
+    acceptor?.settled(state);
     desk.settled(state);
     parent.settled(state);
     post.settled(state);
@@ -188,10 +194,10 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "release", ...queue });
         return;
       case "close-queues":
-        sticky?.close();
+        acceptor?.close();
         return sockets.close();
       case "drain":
-        return drain(effect.life, { type: "drain", budgetMs: effect.budgetMs, idleMs: effect.idleMs });
+        return drain(effect.life, effect.budgetMs, effect.idleMs);
       case "kill":
         return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
@@ -230,17 +236,19 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     world.exit(code);
   }
 
-  function drain(life: number, order: DrainOrder): void {
-    if (sticky === null) children.tell(life, order);
-    else sticky.drain(life, () => children.tell(life, order));
+  function drain(life: number, budgetMs: number, idleMs: number): void {
+    const endsAt = world.now() + budgetMs;
+    const tell = (): void => children.tell(life, { type: "drain", budgetMs: Math.max(0, endsAt - world.now()), idleMs });
+    if (acceptor === null) tell();
+    else acceptor.drain(life, budgetMs * SERVING_SHARE, tell);
   }
 
   /** Of a port that is not open yet nothing waits. */
   async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
     const waiting = await readAcceptQueues();
-    return new Map(
-      [...new Set([...config.ports, ...sockets.ports, ...(sticky?.ports ?? [])])].map((port) => [port, waiting.get(port) ?? 0]),
-    );
+    const held = acceptor?.held ?? new Map<number, number>();
+    const ports = [...new Set([...config.ports, ...sockets.ports, ...held.keys()])];
+    return new Map(ports.map((port) => [port, (waiting.get(port) ?? 0) + (held.get(port) ?? 0)]));
   }
 
   function status(): object {

@@ -50,7 +50,7 @@ export interface Assignment {
   /** Names the service in the locks of its ports; null: nothing is held, and listening is as Node's cluster has it. */
   readonly service: string | null;
   /** The master accepts, and hands connections over; declared ports are bound on this address. Null: it does not. */
-  readonly sticky: { readonly host: string | null } | null;
+  readonly handOver: { readonly host: string | null } | null;
   /** Agent only: whether an uncaught exception ends it. */
   readonly survivesUncaught: boolean;
 }

@@ -76,7 +76,7 @@ export interface Stop {
   /** The first stop signal and when it came: a second one, later than the echo window, makes the stop fast. */
   readonly firstSignalAt: number | null;
   readonly fastSignal: StopSignal | null;
-  /** The held sockets are still open. */
+  /** The sockets that the master holds or listens on are still open. */
   readonly holding: boolean;
 }
 

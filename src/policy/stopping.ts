@@ -35,7 +35,7 @@ export function beginStop(turn: Turn, asked: ExitReason, signal: StopSignal | nu
       forced: false,
       firstSignalAt: signal === null ? null : turn.now,
       fastSignal: null,
-      holding: turn.state.settings.listening !== null,
+      holding: true,
     },
   };
   log(turn, reason === "ok" ? "info" : "error", describeStart(reason, signal, settings, delayMs), {

@@ -67,6 +67,8 @@ interface Listeners {
   readonly onPost: (life: number, place: Place, pid: number, pipe: OpenPipe) => void;
   /** A handle did not reach a child: it has no descriptor for it. Node tells it that way, and forgets the handle. */
   readonly onMissed: (life: number) => void;
+  /** What it says is not read any more; it lives on. */
+  readonly onCutOff: (life: number) => void;
 }
 
 export class Children {
@@ -118,6 +120,7 @@ export class Children {
       onComplaint: (message) => this.#listeners.onRemark({ type: "complaint", place, message }),
       onMessage: (raw, handle) => this.#onMessage(life, place, raw, handle, limits),
       onBroken: (error) => {
+        this.#listeners.onCutOff(life);
         this.#listeners.onJunk(place);
         onTrouble(error);
       },
@@ -166,7 +169,9 @@ export class Children {
   /** What a child writes cannot be understood: it loses its channel, drains and is replaced. */
   giveUp(life: number): void {
     const vessel = this.#vessels.get(life);
-    if (vessel?.isConnected === true) vessel.disconnect();
+    if (vessel?.isConnected !== true) return;
+    vessel.disconnect();
+    this.#listeners.onCutOff(life);
   }
 
   /** SIGKILLs a child and what it started. */

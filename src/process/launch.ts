@@ -23,7 +23,7 @@ export interface LaunchPlan {
   /** Names this service to its own workers; null when no socket is held. */
   readonly service: string | null;
   /** The master accepts, and hands connections over. */
-  readonly sticky: boolean;
+  readonly handsOver: boolean;
   /** How Node's cluster shares what is not held. */
   readonly unheld: "shared" | "round-robin";
 }
@@ -73,7 +73,7 @@ function nodeFlags(plan: LaunchPlan, place: Place): string[] {
 }
 
 function childEnvironment(plan: LaunchPlan, place: Place, sockets: readonly QueueSocket[]): NodeJS.ProcessEnv {
-  const { config, service, sticky } = plan;
+  const { config, service, handsOver } = plan;
   const [port] = config.ports;
   const assignment: Assignment = {
     role: place.role,
@@ -90,7 +90,7 @@ function childEnvironment(plan: LaunchPlan, place: Place, sockets: readonly Queu
     drainIdleMs: config.drainIdleMs,
     keepsDaemons: config.keepDescendants,
     service: place.role === "worker" ? service : null,
-    sticky: place.role === "worker" && sticky ? { host: config.host } : null,
+    handOver: place.role === "worker" && handsOver ? { host: config.host } : null,
     held: sockets.map(({ queue, port, host, isBusy }, index) => ({ queue, port, host, isBusy, fd: FIRST_FD + index })),
     survivesUncaught: config.agentUncaught === "survive",
   };

@@ -16,8 +16,8 @@ import { Hooks } from "./life/hooks.ts";
 import { tellWhenIdle } from "./life/idle.ts";
 import { announceWhenReady } from "./life/readiness.ts";
 import { publishLink } from "./link.ts";
+import { HandOverListening } from "./listening/hand-over-listening.ts";
 import { HeldListening } from "./listening/listen.ts";
-import { StickyListening } from "./listening/sticky-listening.ts";
 import { PostBox } from "./messages/post-box.ts";
 import { takeRawMessages } from "./messages/raw-messages.ts";
 import { serveExported } from "./serving/serve-exported.ts";
@@ -30,7 +30,7 @@ if (assignment !== null && openPost !== null) {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
   const channel = new Channel();
-  const listening = assignment.sticky === null ? new HeldListening(assignment, channel) : new StickyListening(assignment, channel);
+  const listening = assignment.handOver === null ? new HeldListening(assignment, channel) : new HandOverListening(assignment, channel);
   const traffic = new Traffic();
   const hooks = new Hooks(guard);
   const drain = new Drain({ channel, traffic, hooks, assignment });

@@ -1,34 +1,23 @@
-// Connections that the master has accepted, on their way to a worker each: to the slot that their client belongs to, one at a time, remembered until the
-// worker says that it has taken it. Who dies, stands still or cannot take it loses it to the next. Runs in the master.
-import { slotOf } from "../policy/rendezvous.ts";
+// Connections that the master has accepted, on their way to a worker each: to the one that the choice names, one at a time, remembered until the worker says
+// that it has taken it. Who dies, stands still or cannot take it loses it to the next. Runs in the master.
 import type { World } from "../system/world.ts";
+import type { Candidate, Choice } from "./choice.ts";
 import { sharedNow } from "./clock.ts";
-import type { ConnectionHandle } from "./internals.ts";
-
-export interface Incoming {
-  readonly handle: ConnectionHandle;
-  readonly port: number;
-  readonly host: string | null;
-  /** What the choice of the slot goes by. */
-  readonly client: string;
-  /** What was read of it already, as latin1. */
-  readonly text: string;
-}
-
-export interface Candidate {
-  readonly life: number;
-  readonly slot: number;
-}
+import { type Connection, type Incoming, type Line, placeOf, type Where } from "./incoming.ts";
+import { Lines, putBack } from "./lines.ts";
 
 /** What a worker says: it has it, it does not accept (any more), or it heard of it too late. */
 export type Answer = "taken" | "refused" | "late";
 
 interface Ports {
   /** The workers that may have it: at most one of each slot. */
-  candidates(port: number, host: string | null): readonly Candidate[];
+  candidates(where: Where): readonly Candidate[];
+  readonly choice: Choice;
   /** @returns whether it is the only handle on its way to that worker; null: the channel is closed */
   send(life: number, handOver: HandOver): { readonly isAlone: boolean } | null;
   readonly world: Pick<World, "startTimer">;
+  /** More come there than are held. Told once, until there is room again. */
+  onFull(where: Where): void;
   /** How long a worker may take. */
   readonly patienceMs: number;
 }
@@ -37,13 +26,6 @@ export interface HandOver extends Incoming {
   readonly id: number;
   /** By the shared clock: from then on the worker must not take it. */
   readonly expiresAt: number;
-}
-
-interface Connection {
-  readonly incoming: Incoming;
-  readonly refusedBy: Set<number>;
-  /** How often a worker heard of it too late: one that is always slow gets more time. */
-  lates: number;
 }
 
 interface OnItsWay {
@@ -55,31 +37,39 @@ interface OnItsWay {
 interface Queue {
   readonly waiting: Connection[];
   readonly onTheirWay: Map<number, OnItsWay>;
-  /** It has let one expire and not answered since. */
+  /** It has let one expire and not answered since, or had no descriptor a moment ago. */
   isStalled: boolean;
 }
 
-/** More than this the master does not hold: each costs a descriptor. */
-const MOST_HELD = 4_096;
+/** More than this the master does not hold of one place: each costs a descriptor. A place that nobody serves must not take them from the others. */
+export const MOST_HELD = 4_096;
 /** Of the patience with one that is always late. */
 const MOST_DOUBLINGS = 3;
+/** When a worker without descriptors is tried again, and how long a connection waits for one: then its client is told. */
+const TRY_AGAIN_MS = 100;
+const MISSED_MS = 10_000;
 
 export class HandOvers {
   readonly #ports: Ports;
   readonly #queues: Map<number, Queue> = new Map();
-  /** For whom nobody is there just now. */
-  #unassigned: Connection[] = [];
-  #held = 0;
+  readonly #lines: Lines = new Lines();
+  /** How many were closed, by why: too many were held there, or no worker took them. */
+  readonly dropped = { full: 0, untaken: 0 };
+  /** Nobody comes after those who are there. */
+  #isLast = false;
   #nextId = 1;
+  #arrivals = 0;
 
   constructor(ports: Ports) {
     this.#ports = ports;
   }
 
   give(incoming: Incoming): void {
-    if (this.#held >= MOST_HELD) return incoming.handle.close();
-    this.#held++;
-    this.#assign({ incoming, refusedBy: new Set(), lates: 0 });
+    const line = this.#lines.of(incoming);
+    if (line.held >= MOST_HELD) return this.#turnAway(line, incoming);
+    line.held++;
+    line.waiting.push({ incoming, line, arrival: this.#arrivals++, refusedBy: new Set(), lates: 0, missedSince: null });
+    this.#serve(line);
   }
 
   onAnswer(life: number, id: number, answer: Answer): void {
@@ -90,63 +80,132 @@ export class HandOvers {
     const connection = takeOut(queue, id);
     if (connection !== null) this.#settle(life, connection, answer);
     this.#sendNext(life, queue);
-    if (wasStalled) this.retry();
+    if (wasStalled || this.#ports.choice.isForAnybody) this.retry();
   }
 
   /** Node says that a handle did not reach the worker, which has no descriptor for it. */
   onMissed(life: number): void {
-    for (const [id, { isAlone }] of this.#queues.get(life)?.onTheirWay ?? []) if (isAlone) return this.onAnswer(life, id, "refused");
+    const queue = this.#queues.get(life);
+    if (queue === undefined) return;
+    for (const [id, { isAlone }] of queue.onTheirWay) if (isAlone) return this.#miss(life, queue, id);
     // It was another one. Whoever says so lives.
     this.onAnswer(life, 0, "refused");
   }
 
-  /** The worker has ended: what it has not said to have taken is as if it had never been sent. */
+  /** The worker has ended, or listens to nobody: what it has not said to have taken is as if it had never been sent. */
   onGone(life: number): void {
-    const queue = this.#queues.get(life);
-    if (queue === undefined) return;
-    this.#queues.delete(life);
-    const connections = [...queue.onTheirWay.values()].map(({ connection, cancel }) => {
-      cancel();
-      return connection;
-    });
-    for (const connection of [...connections, ...queue.waiting]) this.#assign(connection);
+    this.#part(life, false);
   }
 
-  /** Sends a worker all that waits for it, ahead of whatever it is told next. */
-  flush(life: number): void {
-    const queue = this.#queues.get(life);
-    if (queue === undefined) return;
-    for (const connection of queue.waiting.splice(0)) this.#send(life, queue, connection);
+  /** It is not listened to any more, and lives on: what it was sent is its own, what still waits is not. */
+  onCutOff(life: number): void {
+    this.#part(life, true);
+  }
+
+  /** The worker is no candidate any more, and lives on: what waits for it goes to others, what is on its way arrives before what it is told next. */
+  leave(life: number): void {
+    this.#putBack(this.#queues.get(life)?.waiting.splice(0) ?? []);
+  }
+
+  /** Nobody comes after those who are there. */
+  finish(): void {
+    this.#isLast = true;
+    this.retry();
+  }
+
+  /** Whether nothing is on its way to the worker, or waits for it, or for anybody and so for it, too. */
+  isDone(life: number): boolean {
+    const { isStalled = false, waiting = [], onTheirWay } = this.#queues.get(life) ?? {};
+    if (isStalled || waiting.length > 0 || (onTheirWay?.size ?? 0) > 0) return false;
+    return !this.#lines.all.some((line) => line.waiting.length > 0 && this.#isCandidate(life, line));
+  }
+
+  /** How many connections of a port no worker has taken yet. */
+  heldOn(port: number): number {
+    return this.#lines.heldOn(port);
   }
 
   /** Somebody may be there by now. */
   retry(): void {
-    for (const connection of this.#unassigned.splice(0)) this.#assign(connection);
+    for (const line of this.#lines.all) this.#serve(line);
   }
 
-  /** Ends what waits for nobody, on one address or on all. */
-  drop(isDropped: (incoming: Incoming) => boolean): void {
-    const dropped = this.#unassigned.filter(({ incoming }) => isDropped(incoming));
-    this.#unassigned = this.#unassigned.filter((connection) => !dropped.includes(connection));
-    for (const connection of dropped) this.#end(connection);
+  /** Ends what waits for nobody, on one place or, with null, on all. */
+  drop(where: Where | null): void {
+    for (const line of this.#lines.all) {
+      if (where !== null && placeOf(line) !== placeOf(where)) continue;
+      for (const connection of line.waiting.splice(0)) this.#abandon(connection);
+      this.#lines.forget(line);
+    }
   }
 
-  #assign(connection: Connection): void {
-    const { port, host, client } = connection.incoming;
-    const candidates = this.#ports.candidates(port, host);
-    const willing = candidates.filter(({ life }) => !connection.refusedBy.has(life));
-    // All have refused it: better told at once than never.
-    if (candidates.length > 0 && willing.length === 0) return this.#end(connection);
-    const able = willing.filter(({ life }) => this.#queues.get(life)?.isStalled !== true);
-    const slot = slotOf(
-      client,
-      able.map((each) => each.slot),
-    );
-    const chosen = able.find((each) => each.slot === slot);
-    if (chosen === undefined) return void this.#unassigned.push(connection);
-    const queue = this.#queueOf(chosen.life);
+  /** To those who may have it, first come, first served; a connection that only some have refused lets others pass. */
+  #serve(line: Line): void {
+    const { waiting } = line;
+    for (let index = 0; index < waiting.length; ) {
+      const connection = waiting[index] as Connection;
+      const { incoming, refusedBy } = connection;
+      const candidates = this.#ports.candidates(line);
+      const able = candidates.filter(({ life }) => this.#isAble(life));
+      const willing = refusedBy.size === 0 ? able : able.filter(({ life }) => !refusedBy.has(life));
+      const chosen = willing.length === 0 ? undefined : this.#ports.choice.choose(incoming.client, line.lastSlot, willing);
+      if (chosen !== undefined) {
+        waiting.splice(index, 1);
+        this.#lines.turn(line, chosen.slot);
+        this.#enqueue(chosen.life, connection);
+      } else if (this.#isHopeless(connection, candidates)) {
+        waiting.splice(index, 1);
+        this.#abandon(connection);
+      } else if (able.length === 0) return;
+      else index++;
+    }
+  }
+
+  /** Better told at once than never. */
+  #isHopeless({ refusedBy }: Connection, candidates: readonly Candidate[]): boolean {
+    return candidates.length === 0 ? this.#isLast : candidates.every(({ life }) => refusedBy.has(life));
+  }
+
+  #isCandidate(life: number, line: Line): boolean {
+    return this.#ports.candidates(line).some((each) => each.life === life);
+  }
+
+  #turnAway(line: Line, { handle }: Incoming): void {
+    handle.close();
+    this.dropped.full++;
+    if (line.isFull) return;
+    line.isFull = true;
+    this.#ports.onFull(line);
+  }
+
+  #part(life: number, keepsSent: boolean): void {
+    const queue = this.#queues.get(life);
+    if (queue === undefined) return;
+    this.#queues.delete(life);
+    const sent = [...queue.onTheirWay.values()];
+    for (const { cancel } of sent) cancel();
+    // Node keeps back what is not alone.
+    const isItsOwn = ({ isAlone }: OnItsWay): boolean => keepsSent && isAlone;
+    for (const each of sent) if (isItsOwn(each)) this.#end(each.connection);
+    this.#putBack([...sent.filter((each) => !isItsOwn(each)).map(({ connection }) => connection), ...queue.waiting]);
+  }
+
+  #isAble(life: number): boolean {
+    const queue = this.#queues.get(life);
+    if (queue === undefined) return true;
+    if (queue.isStalled) return false;
+    return !this.#ports.choice.isForAnybody || queue.onTheirWay.size === 0;
+  }
+
+  #enqueue(life: number, connection: Connection): void {
+    const queue = this.#queueOf(life);
     queue.waiting.push(connection);
-    this.#sendNext(chosen.life, queue);
+    this.#sendNext(life, queue);
+  }
+
+  #putBack(connections: readonly Connection[]): void {
+    for (const connection of connections) putBack(connection);
+    this.retry();
   }
 
   #queueOf(life: number): Queue {
@@ -194,19 +253,38 @@ export class HandOvers {
   /** What waits there goes to others; it gets nothing more until it answers. */
   #stall(queue: Queue, connection: Connection): void {
     queue.isStalled = true;
-    for (const each of [connection, ...queue.waiting.splice(0)]) this.#assign(each);
+    this.#putBack([connection, ...queue.waiting.splice(0)]);
+  }
+
+  #miss(life: number, queue: Queue, id: number): void {
+    const connection = takeOut(queue, id);
+    if (connection === null) return;
+    connection.missedSince ??= sharedNow();
+    if (sharedNow() - connection.missedSince > MISSED_MS) {
+      this.#abandon(connection);
+      return this.onAnswer(life, 0, "refused");
+    }
+    this.#ports.world.startTimer(TRY_AGAIN_MS, () => this.onAnswer(life, 0, "refused"));
+    this.#stall(queue, connection);
   }
 
   #settle(life: number, connection: Connection, answer: Answer): void {
     if (answer === "taken") return this.#end(connection);
-    if (answer === "refused") connection.refusedBy.add(life);
-    else connection.lates++;
-    this.#assign(connection);
+    if (answer === "late") connection.lates++;
+    // Who has closed its server says so before, and may open it again.
+    else if (this.#isCandidate(life, connection.line)) connection.refusedBy.add(life);
+    this.#putBack([connection]);
+  }
+
+  #abandon(connection: Connection): void {
+    this.dropped.untaken++;
+    this.#end(connection);
   }
 
   /** The master's own copy goes; where no worker has one, that is the end of the connection. */
-  #end({ incoming }: Connection): void {
-    this.#held--;
+  #end({ incoming, line }: Connection): void {
+    line.held--;
+    if (line.held < MOST_HELD / 2) line.isFull = false;
     incoming.handle.close();
   }
 }

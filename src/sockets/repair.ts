@@ -1,6 +1,7 @@
-// Repairs Node's round-robin: it hands a connection to a worker and forgets it, so that a worker that dies before it acknowledges, or has no descriptor
-// for it, leaves the client hanging for ever and a descriptor in the master (Node 22 to 26). Here every hand-over is remembered until it is acknowledged;
-// what its worker cannot take goes to another one, or waits until one can. Leans on cluster's internal messages. Runs in the master.
+// Repairs Node's round-robin, which is left where the master cannot accept by itself: it hands a connection to a worker and forgets it, so that a worker that
+// dies before it acknowledges, or has no descriptor for it, leaves the client hanging for ever and a descriptor in the master (Node 22 to 26). Here every
+// hand-over is remembered until it is acknowledged; what its worker cannot take goes to another one, or waits until one can. Leans on cluster's internal
+// messages. Runs in the master.
 import type { ChildProcess } from "node:child_process";
 import cluster, { type Worker } from "node:cluster";
 import { countUnsent, isHandleInFlight } from "./internals.ts";

@@ -9,13 +9,10 @@ import type { Chance } from "../helpers/seed.ts";
 import { isStopped } from "../helpers/victims.ts";
 import type { Deed } from "./deed.ts";
 import { acceptedBy } from "./ledger.ts";
-import type { Ground } from "./plan.ts";
 import { HEARTBEAT_TIMEOUT_MS, type Scene } from "./scene.ts";
 import { patiently, startStopwatch } from "./strain.ts";
 
 const hasPrlimit = spawnSync("prlimit", ["--version"]).error === undefined;
-/** Node's own scheduling closes the port when the last worker dies. */
-const isHeld = ({ listen }: Ground): boolean => listen !== "round-robin";
 
 const starts = (reason: string): string => `rollcall_process_starts_total{role="worker",reason="${reason}"}`;
 
@@ -76,7 +73,6 @@ export const DEEDS_TO_WORKERS: readonly Deed[] = [
   {
     name: "kill -9 of all workers",
     weight: 1,
-    isFor: isHeld,
     unready: true,
     run: async (scene, chance) => killAll(scene, await victims(scene, chance, scene.ground.workers)),
   },

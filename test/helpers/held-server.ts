@@ -36,7 +36,7 @@ const ASSIGNMENT: Assignment = {
   drainIdleMs: 5_000,
   keepsDaemons: false,
   service: "test",
-  sticky: null,
+  handOver: null,
   held: [],
   survivesUncaught: false,
   thread: false,

@@ -2,6 +2,7 @@
 
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { ask } from "./load.ts";
 import { type Service, type ServiceOptions, startService } from "./service.ts";
 import { until } from "./until.ts";
@@ -17,6 +18,21 @@ export const STRATEGIES: readonly Ground["listen"][] = ["paired", "per-worker", 
 export const GROUNDS: readonly Ground[] = STRATEGIES.flatMap((listen) =>
   [true, false].map((declared) => ({ listen, declared, name: `${listen}, ${declared ? "declared" : "undeclared"}` })),
 );
+
+/** Environment of a master that cannot accept by itself: `round-robin` is node:cluster's then, as on other systems. */
+const WITHOUT_HAND_OVER: Readonly<Record<string, string>> = {
+  NODE_OPTIONS: `--require=${fileURLToPath(new URL("../fixtures/without-hand-over.cjs", import.meta.url))}`,
+};
+
+/** A way of listening that clients must not be able to tell from the others. */
+export interface Way extends Pick<Ground, "listen" | "name"> {
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export const PAIRED: Way = { name: "paired", listen: "paired", env: {} };
+export const ROUND_ROBIN: Way = { name: "round-robin", listen: "round-robin", env: {} };
+/** What other systems than Linux get. */
+export const ON_CLUSTER: Way = { name: "node:cluster's round-robin", listen: "round-robin", env: WITHOUT_HAND_OVER };
 
 /** A service with listen-http.mjs that stops fast. */
 export function startListening(

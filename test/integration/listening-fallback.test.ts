@@ -11,7 +11,7 @@ const [command, ...args] = WRAPPER;
 const canUnshare = spawnSync(command, [...args, "true"]).status === 0;
 
 describe("without a loopback interface", { skip: !canUnshare && "needs unshare and root" }, () => {
-  for (const listen of ["auto", "paired"] as const) {
+  for (const listen of ["auto", "paired", "round-robin"] as const) {
     test(`${listen}: warns once, uses round-robin and serves until it is stopped`, async (t) => {
       const service = await startListening(t, { listen, declared: true }, { workers: 2, wrapper: WRAPPER });
       await until(`it is ready\n${service.output()}`, () => service.hasLogged(/^ready in/));

@@ -8,7 +8,7 @@ import { listenersOf, socketsOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
-import { startListening, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
+import { GROUNDS, startListening, untilAllAnswer, untilWhole, watchRequests } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 /** For each socket of the port, the slots whose ready worker has it; in the order in which the sockets were made, one string for each. */
@@ -98,9 +98,9 @@ describe("queues", { concurrency: 2, skip: process.platform !== "linux" && "need
     );
   });
 
-  for (const declared of [true, false]) {
-    test(`${declared ? "declared" : "undeclared"}: the metrics tell how many connections wait, in all queues`, async (t) => {
-      const service = await startListening(t, { listen: "paired", declared }, { workers: 2 });
+  for (const { listen, declared, name } of GROUNDS.filter((ground) => ground.listen === "paired" || ground.listen === "round-robin")) {
+    test(`${name}: the metrics tell how many connections wait, in all queues and in the master`, async (t) => {
+      const service = await startListening(t, { listen, declared }, { workers: 2 });
       await service.untilReady();
       await untilWhole(service, 1, 2);
       const metric = `rollcall_accept_queue_length{port="${service.appPort}"}`;

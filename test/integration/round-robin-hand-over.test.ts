@@ -8,7 +8,7 @@ import { describe, type TestContext, test } from "node:test";
 import { connectionsOf, fdsOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { type Service, startService } from "../helpers/service.ts";
-import { untilWhole } from "../helpers/strategies.ts";
+import { ON_CLUSTER, ROUND_ROBIN, untilWhole, type Way } from "../helpers/strategies.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 
 const MOST_DESCRIPTORS = 256;
@@ -20,12 +20,12 @@ interface Short {
   release(): Promise<void>;
 }
 
-async function startShort(t: TestContext, workers: number): Promise<Short> {
-  const hold = join(tmpdir(), `rollcall-round-robin-${process.pid}-${workers}`);
+async function startShort(t: TestContext, { name, listen, env }: Way, workers: number): Promise<Short> {
+  const hold = join(tmpdir(), `rollcall-${name.replaceAll(/\W/g, "-")}-${process.pid}-${workers}`);
   writeFileSync(hold, "");
   t.after(() => rmSync(hold, { force: true }));
   const wrapper = ["bash", "-c", `ulimit -n ${MOST_DESCRIPTORS}; exec "$@"`, "--"];
-  const service = await startService(t, { app: "trouble-descriptors.mjs", workers, wrapper, flags: ["--listen", "round-robin"] });
+  const service = await startService(t, { app: "trouble-descriptors.mjs", workers, wrapper, env, flags: ["--listen", listen] });
   await service.untilReady();
   await untilWhole(service, 1, workers);
   const exhausting = ask(service.url(`/exhaust?hold=${hold}`), false, { timeout: DEADLINE_MS * 4 });
@@ -43,25 +43,27 @@ async function startShort(t: TestContext, workers: number): Promise<Short> {
 }
 
 describe("a connection for a worker without descriptors", { skip: process.platform !== "linux" && "needs /proc" }, () => {
-  test("goes to another one, and that worker gets its share again when it can", async (t) => {
-    const { service, pid, release } = await startShort(t, 3);
-    const before = connectionsOf(service.pid, service.appPort);
-    const serverOf = async (): Promise<string> => (await ask(service.url("/"))).body;
-    for (let asked = 0; asked < 20; asked++) assert.notEqual(await serverOf(), pid);
-    const together = await Promise.all(Array.from({ length: 20 }, serverOf));
-    assert.equal(together.includes(pid), false);
-    assert.equal(new Set(together).size, 2);
-    await release();
-    await until("it serves again", async () => (await serverOf()) === pid);
-    await until("the master has let go of them", () => connectionsOf(service.pid, service.appPort) === before);
-  });
+  for (const way of [ROUND_ROBIN, ON_CLUSTER]) {
+    test(`${way.name}: goes to another one, and that worker gets its share again when it can`, async (t) => {
+      const { service, pid, release } = await startShort(t, way, 3);
+      const before = connectionsOf(service.pid, service.appPort);
+      const serverOf = async (): Promise<string> => (await ask(service.url("/"))).body;
+      for (let asked = 0; asked < 20; asked++) assert.notEqual(await serverOf(), pid);
+      const together = await Promise.all(Array.from({ length: 20 }, serverOf));
+      assert.equal(together.includes(pid), false);
+      assert.equal(new Set(together).size, 2);
+      await release();
+      await until("it serves again", async () => (await serverOf()) === pid);
+      await until("the master has let go of them", () => connectionsOf(service.pid, service.appPort) === before);
+    });
 
-  test("waits when there is no other one", async (t) => {
-    const { service, pid, release } = await startShort(t, 1);
-    const asked = Array.from({ length: 10 }, () => ask(service.url("/")));
-    await until("the master keeps them", () => connectionsOf(service.pid, service.appPort) === asked.length);
-    await release();
-    assert.deepEqual(new Set((await Promise.all(asked)).map(({ body }) => body)), new Set([pid]));
-    await until("the master has let go of them", () => connectionsOf(service.pid, service.appPort) === 0);
-  });
+    test(`${way.name}: waits when there is no other one`, async (t) => {
+      const { service, pid, release } = await startShort(t, way, 1);
+      const asked = Array.from({ length: 10 }, () => ask(service.url("/")));
+      await until("the master keeps them", () => connectionsOf(service.pid, service.appPort) === asked.length);
+      await release();
+      assert.deepEqual(new Set((await Promise.all(asked)).map(({ body }) => body)), new Set([pid]));
+      await until("the master has let go of them", () => connectionsOf(service.pid, service.appPort) === 0);
+    });
+  }
 });

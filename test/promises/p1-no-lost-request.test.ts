@@ -5,12 +5,12 @@ import { describe, type TestContext, test } from "node:test";
 import { HUNG_MS } from "../helpers/clients/client.ts";
 import { startTraced, type TracedLoad } from "../helpers/clients/traced.ts";
 import type { Service } from "../helpers/service.ts";
-import { startUnderLoad, untilWhole } from "../helpers/strategies.ts";
+import { ON_CLUSTER, PAIRED, ROUND_ROBIN, startUnderLoad, untilWhole, type Way } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const CLIENTS = 4;
-/** The one that is for Linux, and the one for everywhere else. */
-const LISTEN = ["paired", "round-robin"] as const;
+/** The two that hold the port, and the one for everywhere else. */
+const WAYS: readonly Way[] = [PAIRED, ROUND_ROBIN, ON_CLUSTER];
 /** Between two steps: enough that every client has asked several times. */
 const REQUESTS = 40;
 
@@ -25,8 +25,8 @@ async function assertNoneLost(load: TracedLoad): Promise<void> {
   assert.ok(load.slowestMs() < HUNG_MS, `the slowest answer took ${load.slowestMs()} ms`);
 }
 
-async function start(t: TestContext, listen: (typeof LISTEN)[number], workers: number, flags: readonly string[] = []) {
-  const service: Service = await startUnderLoad(t, { listen, declared: true }, { workers, flags });
+async function start(t: TestContext, { listen, env }: Way, workers: number, flags: readonly string[] = []) {
+  const service: Service = await startUnderLoad(t, { listen, declared: true }, { workers, flags, env });
   await service.untilReady();
   const load = startTraced(t, service.url("/?ms=5"), CLIENTS);
   await untilServed(load);
@@ -34,9 +34,9 @@ async function start(t: TestContext, listen: (typeof LISTEN)[number], workers: n
 }
 
 describe("no request is lost", { concurrency: 2 }, () => {
-  for (const listen of LISTEN) {
-    test(`${listen}: by two rolling reloads`, async (t) => {
-      const { service, load } = await start(t, listen, 2);
+  for (const way of WAYS) {
+    test(`${way.name}: by two rolling reloads`, async (t) => {
+      const { service, load } = await start(t, way, 2);
       for (const generation of [2, 3]) {
         service.signal("SIGHUP");
         await untilWhole(service, generation, 2);
@@ -45,8 +45,8 @@ describe("no request is lost", { concurrency: 2 }, () => {
       await assertNoneLost(load);
     });
 
-    test(`${listen}: by scaling from 1 to 3 and back`, async (t) => {
-      const { service, load } = await start(t, listen, 1);
+    test(`${way.name}: by scaling from 1 to 3 and back`, async (t) => {
+      const { service, load } = await start(t, way, 1);
       for (const [signal, workers] of [
         ["SIGTTIN", 2],
         ["SIGTTIN", 3],
@@ -60,8 +60,8 @@ describe("no request is lost", { concurrency: 2 }, () => {
       await assertNoneLost(load);
     });
 
-    test(`${listen}: by a stop, when the clients go as soon as it is not ready`, async (t) => {
-      const { service, load } = await start(t, listen, 2, ["--drain-delay", "1s"]);
+    test(`${way.name}: by a stop, when the clients go as soon as it is not ready`, async (t) => {
+      const { service, load } = await start(t, way, 2, ["--drain-delay", "1s"]);
       const slow = startTraced(t, service.url("/?ms=1000"), 2);
       await until("slow requests are in hand", async () => (await service.status()).workers.some(hasRequests));
       service.signal("SIGTERM");

@@ -3,18 +3,17 @@
 // test/load/ does it under saturation, on declared and undeclared ports.
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { HUNG_MS } from "../helpers/clients/client.ts";
-import { startTraced, type TracedLoad } from "../helpers/clients/traced.ts";
+import { assertExplained, startTraced, type TracedLoad } from "../helpers/clients/traced.ts";
 import { fdsOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { kill } from "../helpers/processes.ts";
 import type { Service } from "../helpers/service.ts";
-import { startUnderLoad, untilAllAnswer, untilWhole } from "../helpers/strategies.ts";
+import { ON_CLUSTER, PAIRED, ROUND_ROBIN, startUnderLoad, untilAllAnswer, untilWhole, type Way } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 import { hasSs, ownedBy, stopAndList, untilOneStops } from "../helpers/victims.ts";
 
-/** The one that is for Linux, and the one for everywhere else. */
-const LISTEN = ["paired", "round-robin"] as const;
+/** The two that hold the port, and the one for everywhere else. */
+const WAYS: readonly Way[] = [PAIRED, ROUND_ROBIN, ON_CLUSTER];
 const WORKERS = 2;
 const CLIENTS = 6;
 const REQUESTS = 40;
@@ -28,9 +27,9 @@ interface Scene {
   untilHealed(deaths: number): Promise<void>;
 }
 
-async function setScene(t: TestContext, listen: (typeof LISTEN)[number]): Promise<Scene> {
+async function setScene(t: TestContext, { listen, env }: Way): Promise<Scene> {
   const flags = ["--backoff-delay", "50ms", "--stop-timeout", "5s"];
-  const service = await startUnderLoad(t, { listen, declared: true }, { workers: WORKERS, flags });
+  const service = await startUnderLoad(t, { listen, declared: true }, { workers: WORKERS, flags, env });
   await service.untilReady();
   await untilAllAnswer(service, WORKERS);
   const before = fdsOf(service.pid).length;
@@ -49,20 +48,10 @@ async function setScene(t: TestContext, listen: (typeof LISTEN)[number]): Promis
   return { service, load, untilServed, untilHealed };
 }
 
-/** Every failure is on a connection that the victims had accepted. */
-async function assertExplained({ load }: Scene, owned: ReadonlySet<number>): Promise<void> {
-  await load.stop();
-  assert.deepEqual(
-    load.failures().filter(({ localPort }) => localPort === null || !owned.has(localPort)),
-    [],
-  );
-  assert.ok(load.slowestMs() < HUNG_MS, `the slowest answer took ${load.slowestMs()} ms`);
-}
-
 describe("a crash costs only what that worker had accepted", { concurrency: 2, skip: !hasSs && "needs ss" }, () => {
-  for (const listen of LISTEN) {
-    test(`${listen}: kill -9, ${KILLS} times`, async (t) => {
-      const scene = await setScene(t, listen);
+  for (const way of WAYS) {
+    test(`${way.name}: kill -9, ${KILLS} times`, async (t) => {
+      const scene = await setScene(t, way);
       const owned = new Set<number>();
       for (let kills = 1; kills <= KILLS; kills++) {
         const [victim] = (await scene.service.workerPids()).slice(kills % WORKERS);
@@ -71,11 +60,11 @@ describe("a crash costs only what that worker had accepted", { concurrency: 2, s
         await scene.untilHealed(kills);
         await scene.untilServed();
       }
-      await assertExplained(scene, owned);
+      await assertExplained(scene.load, owned);
     });
 
-    test(`${listen}: process.exit() in a handler`, async (t) => {
-      const scene = await setScene(t, listen);
+    test(`${way.name}: process.exit() in a handler`, async (t) => {
+      const scene = await setScene(t, way);
       const asked = ask(scene.service.url("/exit")).catch(() => {});
       const pid = await untilOneStops(scene.service.pid);
       const owned = ownedBy(pid, scene.service.appPort);
@@ -83,15 +72,15 @@ describe("a crash costs only what that worker had accepted", { concurrency: 2, s
       await asked;
       await scene.untilHealed(1);
       await scene.untilServed();
-      await assertExplained(scene, owned);
+      await assertExplained(scene.load, owned);
     });
 
-    test(`${listen}: an uncaught exception, the request that threw`, async (t) => {
-      const scene = await setScene(t, listen);
+    test(`${way.name}: an uncaught exception, the request that threw`, async (t) => {
+      const scene = await setScene(t, way);
       assert.equal((await ask(scene.service.url("/throw"))).status, 500);
       await scene.untilHealed(1);
       await scene.untilServed();
-      await assertExplained(scene, new Set());
+      await assertExplained(scene.load, new Set());
     });
   }
 });

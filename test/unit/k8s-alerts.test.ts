@@ -19,7 +19,7 @@ interface Rule {
 const METRICS: ReadonlySet<string> = new Set(
   `build_info state generation workers_target processes process_starts_total process_exits_total process_restarts_total
   roll_call_strikes roll_calls_total live ready heartbeat_age_seconds event_loop_lag_seconds event_loop_utilization_ratio
-  resident_memory_bytes cpu_seconds_total requests_in_flight requests_total connections_cut_total accept_queue_length
+  resident_memory_bytes cpu_seconds_total requests_in_flight requests_total connections_cut_total connections_dropped_total accept_queue_length
   reloads_total reload_in_progress backoff_seconds crash_loop signals_total zombies orphans_reaped_total messages_total
   messages_dropped_total scrape_missing_workers heap_used_bytes heap_limit_bytes`
     .split(/\s+/)

@@ -12,6 +12,8 @@ export interface ServiceSource {
   now(): number;
   /** Connections that wait to be accepted, by each port of the app that the master knows. */
   acceptQueues(): Promise<ReadonlyMap<number, number>>;
+  /** Connections that the master has accepted and no worker has had: too many waited, or none could take them. */
+  droppedConnections(): Readonly<Record<"full" | "untaken", number>>;
   orphans(): { readonly reaped: number; readonly zombies: number };
 }
 
@@ -50,9 +52,22 @@ export function addServiceMetrics(registry: Registry, source: ServiceSource, rol
   single("rollcall_reload_in_progress", "1 while a reload runs.", (state) => (state.rollout === null ? 0 : 1));
   single("rollcall_crash_loop", "1 when a crash loop was found.", (state) => (takeSnapshot(state, source.now()).crashLoop ? 1 : 0));
 
-  gauge("rollcall_accept_queue_length", "Connections that wait to be accepted, in all queues of a port.", ["port"], async (set) => {
-    for (const [port, length] of await source.acceptQueues()) set({ port }, length);
-  });
+  gauge(
+    "rollcall_accept_queue_length",
+    "Connections that wait for a worker, in all queues of a port and in the master.",
+    ["port"],
+    async (set) => {
+      for (const [port, length] of await source.acceptQueues()) set({ port }, length);
+    },
+  );
+  counter(
+    "rollcall_connections_dropped_total",
+    "Connections that the master accepted and closed again: full is that too many waited, untaken that no worker took them.",
+    ["reason"],
+    (set) => {
+      for (const [reason, amount] of Object.entries(source.droppedConnections())) set({ reason }, amount);
+    },
+  );
   gauge(
     "rollcall_zombies",
     "Orphans of this container that have ended and are not reaped yet, at the last look, once a second.",

@@ -4,43 +4,57 @@ import { test } from "node:test";
 import type { Config, ListenStrategy } from "../../../src/config/config.ts";
 import { type Abilities, chooseListening, type Listening } from "../../../src/master/listening.ts";
 
-const able: Abilities = { platform: "linux", selfTest: async () => null };
-const unable: Abilities = { platform: "linux", selfTest: async () => "binding gives -22" };
-const elsewhere = (platform: NodeJS.Platform): Abilities => ({
-  platform,
-  selfTest: () => Promise.reject(new Error("there is nothing to test")),
-});
+const works = async (): Promise<string | null> => null;
+const fails = async (): Promise<string | null> => "binding gives -22";
+const able: Abilities = { platform: "linux", selfTest: works, handOverTest: works };
+const accepting: Abilities = { ...able, selfTest: fails };
+const unable: Abilities = { platform: "linux", selfTest: fails, handOverTest: fails };
+const untested = (): Promise<never> => Promise.reject(new Error("there is nothing to test"));
+const elsewhere = (platform: NodeJS.Platform): Abilities => ({ platform, selfTest: untested, handOverTest: untested });
 
 const choose = (listen: ListenStrategy, abilities: Abilities): Promise<Listening> =>
   chooseListening({ listen, spread: 2 } as Config, abilities);
 
-const paired: Listening = { listening: { perSlot: true, spread: 2 }, sticky: false, unheld: "shared", warning: null };
-const silent: Listening = { listening: null, sticky: false, unheld: "round-robin", warning: null };
+const paired: Listening = { listening: { perSlot: true, spread: 2 }, accept: null, unheld: "shared", warning: null };
+const inTurn: Listening = { listening: null, accept: "round-robin", unheld: "shared", warning: null };
+const nodes: Listening = { listening: null, accept: null, unheld: "round-robin", warning: null };
 
 test("on Linux: paired by default, and whatever is asked for", async () => {
   assert.deepEqual(await choose("auto", able), paired);
   assert.deepEqual(await choose("paired", able), paired);
   assert.deepEqual(await choose("per-worker", able), { ...paired, listening: { perSlot: true, spread: 1 } });
   assert.deepEqual(await choose("shared", able), { ...paired, listening: { perSlot: false, spread: Number.POSITIVE_INFINITY } });
-  assert.deepEqual(await choose("round-robin", able), silent);
-  assert.deepEqual(await choose("sticky", able), { listening: null, sticky: true, unheld: "shared", warning: null });
+  assert.deepEqual(await choose("round-robin", able), inTurn);
+  assert.deepEqual(await choose("sticky", able), { ...inTurn, accept: "sticky" });
 });
 
-test("where the self-test fails: round-robin, with a warning that says why", async () => {
-  for (const listen of ["auto", "paired", "per-worker", "shared", "sticky"] as const) {
-    const { warning, ...chosen } = await choose(listen, unable);
-    assert.deepEqual(chosen, { listening: null, sticky: false, unheld: "round-robin" });
-    assert.match(warning ?? "", /cannot hold listening sockets .*\(binding gives -22\); using round-robin/);
+test("tests only what it is going to need", async () => {
+  for (const listen of ["round-robin", "sticky"] as const) await choose(listen, { ...able, selfTest: untested });
+  for (const listen of ["auto", "shared"] as const) await choose(listen, { ...able, handOverTest: untested });
+});
+
+test("where workers cannot accept from held sockets: the master accepts, in turn, with a warning that says why", async () => {
+  for (const listen of ["auto", "paired", "per-worker", "shared"] as const) {
+    const { warning, ...chosen } = await choose(listen, accepting);
+    assert.deepEqual({ ...chosen, warning: null }, inTurn);
+    assert.match(warning ?? "", /^cannot hold listening sockets .*\(binding gives -22\); using round-robin$/);
   }
-  assert.deepEqual(await choose("round-robin", unable), silent, "who asks for it needs no warning");
 });
 
-test("elsewhere: round-robin, in silence unless something else was asked for", async () => {
+test("where the master cannot accept either: node:cluster, with a warning that says why", async () => {
+  for (const listen of ["auto", "paired", "per-worker", "shared", "round-robin", "sticky"] as const) {
+    const { warning, ...chosen } = await choose(listen, unable);
+    assert.deepEqual({ ...chosen, warning: null }, nodes);
+    assert.match(warning ?? "", /^cannot hold listening sockets .*\(binding gives -22\); using node:cluster's round-robin$/);
+  }
+});
+
+test("elsewhere: node:cluster's round-robin, in silence unless something else was asked for", async () => {
   for (const platform of ["darwin", "win32"] as const) {
-    assert.deepEqual(await choose("auto", elsewhere(platform)), silent);
-    assert.deepEqual(await choose("round-robin", elsewhere(platform)), silent);
+    assert.deepEqual(await choose("auto", elsewhere(platform)), nodes);
+    assert.deepEqual(await choose("round-robin", elsewhere(platform)), nodes);
     const { warning, ...chosen } = await choose("paired", elsewhere(platform));
-    assert.deepEqual(chosen, { listening: null, sticky: false, unheld: "round-robin" });
+    assert.deepEqual({ ...chosen, warning: null }, nodes);
     assert.match(warning ?? "", /listen paired: only Linux/);
   }
 });

@@ -194,6 +194,16 @@ test("where nothing is held, there are no queues", () => {
   assert.deepEqual([...of.all("open-queue"), ...of.all("adopt"), ...of.all("close-queues")], []);
 });
 
+test("where nothing is held, a stop says all the same that nobody accepts any more, also when no worker is left", () => {
+  for (const workers of [2, 1]) {
+    const of = new Story({ listening: null, workerCount: workers, hasAgent: true }).boot();
+    if (workers === 1) of.exit(of.worker(0), "SIGKILL");
+    of.signal("SIGTERM");
+    for (const { id } of of.lives()) of.feed({ type: "closed", life: id });
+    assert.equal(of.all("close-queues").length, 1);
+  }
+});
+
 test("while a stop only delays, the queues of a worker that dies are adopted; later nobody takes any", () => {
   const of = new Story({ listening: PER_WORKER, workerCount: 3, hasAgent: false, drainDelayMs: 5_000 }).boot();
   of.signal("SIGTERM");

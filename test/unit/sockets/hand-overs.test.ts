@@ -1,84 +1,12 @@
-// A connection on its way: to its client's slot, one at a time; on to the next when a worker refuses, dies or stands still; to nobody twice. Workers, handles
-// and timers are the test's.
+// A connection on its way: to its client's slot, one at a time; on to the next when a worker refuses, dies or stands still; to nobody twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
 import { slotOf } from "../../../src/policy/rendezvous.ts";
-import { type Candidate, type HandOver, HandOvers } from "../../../src/sockets/hand-overs.ts";
+import { byClient } from "../../../src/sockets/choice.ts";
+import { type HandOver, MOST_HELD } from "../../../src/sockets/hand-overs.ts";
+import { type HandOverScene, PORT, setScene as set } from "../../helpers/hand-over-scene.ts";
 
-/** The clock of this machine does not come near it. */
-const PATIENCE_MS = 1_000_000;
-const PORT = 3_000;
-
-interface Handle {
-  readonly client: string;
-  closed: boolean;
-  getpeername(): number;
-  readStop(): number;
-  close(): void;
-}
-
-interface Scene {
-  readonly handOvers: HandOvers;
-  /** What each life was sent, in order. */
-  sentTo(life: number): readonly HandOver[];
-  give(client: string): Handle;
-  /** The channel of a life is closed, or it is there no more. */
-  disconnect(life: number): void;
-  remove(life: number): void;
-  /** The patience with everybody runs out. */
-  elapse(): Promise<void>;
-  setAlone(isAlone: boolean): void;
-}
-
-/** Life n is that of slot n - 1. */
-function setScene(lives: number): Scene {
-  let candidates: readonly Candidate[] = Array.from({ length: lives }, (_, slot) => ({ life: slot + 1, slot }));
-  const sent: { readonly life: number; readonly handOver: HandOver }[] = [];
-  const disconnected = new Set<number>();
-  const timers = new Set<() => void>();
-  let isAlone = true;
-  const handOvers = new HandOvers({
-    candidates: () => candidates,
-    send: (life, handOver) => {
-      if (disconnected.has(life)) return null;
-      sent.push({ life, handOver });
-      return { isAlone };
-    },
-    world: {
-      startTimer: (_ms, callback) => {
-        timers.add(callback);
-        return () => timers.delete(callback);
-      },
-    },
-    patienceMs: PATIENCE_MS,
-  });
-  return {
-    handOvers,
-    sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
-    give: (client) => {
-      const handle: Handle = {
-        ...{ client, closed: false, getpeername: () => 0, readStop: () => 0 },
-        close() {
-          handle.closed = true;
-        },
-      };
-      handOvers.give({ handle, port: PORT, host: null, client, text: "" });
-      return handle;
-    },
-    disconnect: (life) => void disconnected.add(life),
-    remove: (life) => {
-      candidates = candidates.filter((each) => each.life !== life);
-    },
-    elapse: async () => {
-      for (const callback of [...timers]) if (timers.delete(callback)) callback();
-      await turn();
-    },
-    setAlone: (is) => {
-      isAlone = is;
-    },
-  };
-}
+const setScene = (lives: number): HandOverScene => set(lives, byClient);
 
 /** So many clients of a slot among so many. */
 function clientsOf(slot: number, slots: number, count: number): readonly string[] {
@@ -165,7 +93,7 @@ test("keeps what nobody can take now for whoever comes", async () => {
   assert.equal(handle.closed, false, "the only one may come back");
   handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "late");
   assert.equal(sentTo(1).length, 2);
-  handOvers.drop(() => true);
+  handOvers.drop(null);
   assert.equal(handle.closed, false, "it is on its way");
 });
 
@@ -173,9 +101,9 @@ test("ends what waits for nobody where a port is left", () => {
   const { handOvers, give, remove } = setScene(1);
   remove(1);
   const handle = give(A);
-  handOvers.drop(({ port }) => port !== PORT);
+  handOvers.drop({ port: PORT + 1, host: null });
   assert.equal(handle.closed, false);
-  handOvers.drop(({ port }) => port === PORT);
+  handOvers.drop({ port: PORT, host: null });
   assert.equal(handle.closed, true);
 });
 
@@ -203,14 +131,59 @@ test("takes nothing to a worker whose channel is closed", () => {
   assert.equal(waiting.closed, false, "whoever replaces them gets it");
 });
 
-test("sends all that waits for a worker ahead of what it is told next", () => {
-  const { handOvers, sentTo, give } = setScene(2);
-  for (const client of [A, B, C]) give(client);
-  handOvers.flush(1);
+test("leaves one that is cut off what it was sent, and takes what still waits to others", async () => {
+  const { handOvers, sentTo, give, remove, elapse } = setScene(2);
+  const [sent, waiting] = [give(A), give(B)];
+  remove(1);
+  handOvers.onCutOff(1);
+  assert.deepEqual([sent.closed, waiting.closed], [true, false]);
+  await elapse();
+  handOvers.onGone(1);
   assert.deepEqual(
-    sentTo(1).map(({ client }) => client),
-    [A, B, C],
+    sentTo(2).map(({ client }) => client),
+    [B],
   );
+});
+
+test("takes what waits for a worker that leaves to others, and not what is on its way", () => {
+  const { handOvers, sentTo, give, remove } = setScene(2);
+  for (const client of [A, B, C]) give(client);
+  remove(1);
+  handOvers.leave(1);
+  handOvers.onAnswer(2, sentTo(2)[0]?.id ?? 0, "taken");
+  assert.deepEqual(
+    [1, 2].map((life) => sentTo(life).map(({ client }) => client)),
+    [[A], [B, C]],
+  );
+});
+
+test("holds a refusal against nobody who has closed its server, and may open it again", () => {
+  const { handOvers, sentTo, give, setOpen } = setScene(1);
+  const handle = give(A);
+  setOpen(1, false);
+  handOvers.onAnswer(1, sentTo(1)[0]?.id ?? 0, "refused");
+  assert.equal(handle.closed, false);
+  setOpen(1, true);
+  handOvers.retry();
+  assert.equal(sentTo(1).length, 2);
+  handOvers.onAnswer(1, sentTo(1)[1]?.id ?? 0, "refused");
+  assert.equal(handle.closed, true, "whoever is open and refuses is not asked again");
+});
+
+test("a port that nobody serves takes no room from the others, and what is beyond it is counted and told of once", () => {
+  const { handOvers, sentTo, give, setOpen, crowded } = setScene(1);
+  setOpen(1, false);
+  const handles = Array.from({ length: MOST_HELD + 2 }, () => give(A, PORT));
+  assert.equal(handles.filter(({ closed }) => closed).length, 2);
+  assert.deepEqual(crowded, [PORT]);
+  assert.deepEqual([handOvers.heldOn(PORT), handOvers.heldOn(PORT + 1)], [MOST_HELD, 0]);
+  assert.equal(give(A, PORT + 1).closed, false);
+  assert.equal(handOvers.heldOn(PORT + 1), 1);
+  handOvers.drop({ port: PORT, host: null });
+  assert.deepEqual(handOvers.dropped, { full: 2, untaken: MOST_HELD });
+  setOpen(1, true);
+  handOvers.retry();
+  assert.equal(sentTo(1)[0]?.port, PORT + 1);
 });
 
 test("believes no answer to what somebody else was sent", () => {

@@ -1,23 +1,33 @@
-// Sticky listening: the master accepts, tells which client it is, by address or by the head of its first request, and hands the connection to the slot that
-// the client belongs to. Of workers it needs to know who listens where. Runs in the master.
+// Listening where the master accepts: on a socket that it holds for as long as the service lives, and hands each connection to a worker, in turn or to the slot
+// of its client, told by the address or the head of the first request. Of workers it needs to know who listens where. Runs in the master.
 import { setImmediate as turn } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
-import { forwardedFor, isTls, plainAddress } from "../policy/forwarded.ts";
+import { forwardedFor, isTls } from "../policy/forwarded.ts";
 import { isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Children, PortMessage } from "../process/children.ts";
-import { type Candidate, HandOvers } from "../sockets/hand-overs.ts";
+import { byClient, type Candidate, inTurn } from "../sockets/choice.ts";
+import { HandOvers, MOST_HELD } from "../sockets/hand-overs.ts";
 import { HeadReader } from "../sockets/head-reader.ts";
+import { addressOf, placeOf, type Where } from "../sockets/incoming.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../sockets/internals.ts";
 import type { World } from "../system/world.ts";
+import { candidatesOf } from "./candidates.ts";
 import { ABANDONED_MS } from "./lodgings.ts";
+import { newPlace, type Place } from "./place.ts";
 import { portConflict } from "./preflight.ts";
 
 /** How long a worker may take to answer; after twice that another one is given the connection. */
 const PATIENCE_MS = 2_500;
+/** Node accepts one connection of a socket in a turn of the event loop; so many may wait, and those that come meanwhile do not count. */
+const MOST_TURNS = 512;
+
+/** How the worker is chosen that a connection is handed to. */
+export type AcceptStrategy = "round-robin" | "sticky";
 
 interface Parts {
+  readonly strategy: AcceptStrategy;
   readonly config: Pick<Config, "ports" | "host" | "stickyTrust" | "heartbeatTimeoutMs">;
   readonly children: Pick<Children, "handOver">;
   readonly world: Pick<World, "startTimer">;
@@ -27,46 +37,41 @@ interface Parts {
   onConflict(error: Error): void;
 }
 
-interface Place {
-  readonly port: number;
-  readonly host: string | null;
-  readonly isDeclared: boolean;
-  readonly handle: TcpHandle;
-  isListening: boolean;
-  isTlsTold: boolean;
-  /** The lives in which the app listens there. */
-  readonly openers: Set<number>;
-  /** While nobody does. */
-  cancelTimer: (() => void) | null;
-}
-
-/** What is asked of it per connection. */
-type Where = Pick<Place, "port" | "host">;
-
-export class Sticky {
+export class Acceptor {
   readonly #parts: Parts;
   readonly #places: Map<string, Place> = new Map();
   readonly #locks: TcpHandle[] = [];
   readonly #handOvers: HandOvers;
   readonly #heads: HeadReader;
-  /** In a stop: workers that have not been told yet, because what has come before is theirs. */
+  /** In a stop: workers that have not been told to drain yet, because what has come before is theirs. */
   readonly #leaving: Map<number, () => void> = new Map();
+  #accepted = 0;
+  /** In a stop: nothing more is accepted. */
+  #isLast = false;
+  #workers: State["workers"] | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { world, children, config } = parts;
+    const { world, children, config, strategy } = parts;
     this.#heads = new HeadReader(world);
     this.#handOvers = new HandOvers({
       world,
       patienceMs: Math.min(PATIENCE_MS, config.heartbeatTimeoutMs / 8),
-      candidates: (port, host) => this.#candidates({ port, host }),
+      choice: strategy === "sticky" ? byClient : inTurn,
+      candidates: (where) => this.#candidates(where),
       send: (life, { handle, text, id, port, host, expiresAt }) =>
-        children.handOver(life, { type: "take", id, port, host, expiresAt, head: Buffer.from(text, "latin1").toString("base64") }, handle),
+        children.handOver(life, { type: "take", id, port, host, expiresAt, head: inBase64(text) }, handle),
+      onFull: (where) => this.#tellOfCrowd(where),
     });
   }
 
-  get ports(): readonly number[] {
-    return [...this.#places.values()].map(({ port }) => port);
+  /** Of each port how many connections no worker has taken yet. */
+  get held(): ReadonlyMap<number, number> {
+    return new Map([...this.#places.values()].map(({ port }) => [port, this.#handOvers.heldOn(port)]));
+  }
+
+  get dropped(): HandOvers["dropped"] {
+    return this.#handOvers.dropped;
   }
 
   /**
@@ -94,9 +99,10 @@ export class Sticky {
       case "reopened":
         return this.#open(life, message);
       case "shut":
-        return this.#shut(life, this.#places.get(keyOf(message)));
+        return this.#shut(life, this.#places.get(placeOf(message)));
       case "answered":
-        return this.#handOvers.onAnswer(life, message.id, message.answer);
+        this.#handOvers.onAnswer(life, message.id, message.answer);
+        return this.#tellDone();
       default:
         message satisfies never;
     }
@@ -104,11 +110,27 @@ export class Sticky {
 
   onMissed(life: number): void {
     this.#handOvers.onMissed(life);
+    this.#tellDone();
   }
 
-  onReady(): void {
+  /** Who may have a connection has changed, perhaps. */
+  settled({ workers }: State): void {
+    if (workers === this.#workers) return;
+    this.#workers = workers;
     for (const place of this.#places.values()) this.#listen(place);
     this.#handOvers.retry();
+  }
+
+  /** It is not listened to any more. */
+  onCutOff(life: number): void {
+    this.#handOvers.onCutOff(life);
+    this.#tellDone();
+  }
+
+  /** Its channel is closed, on whichever side. */
+  onDisconnected(life: number): void {
+    this.#handOvers.onGone(life);
+    this.#tellDone();
   }
 
   /** It has ended. */
@@ -116,57 +138,79 @@ export class Sticky {
     for (const place of this.#places.values()) this.#shut(life, place);
     this.#leaving.delete(life);
     this.#handOvers.onGone(life);
+    this.#tellDone();
   }
 
   /**
-   * A worker is to drain: what waits for it is sent ahead. In a stop nobody comes after it, so the master first takes in what the kernel has accepted and
-   * listens no longer.
+   * A worker is to drain. In a stop nobody comes after it: the master takes in what the kernel has accepted, listens no longer, and tells whoever is left
+   * without any work by that. A second order, in a hurry, waits for nothing.
+   * @param waitMs until when it is told anyway
    */
-  drain(life: number, tell: () => void): void {
-    if (this.#parts.state().stop === null) {
-      this.#handOvers.flush(life);
-      return tell();
-    }
+  drain(life: number, waitMs: number, tell: () => void): void {
+    const { stop } = this.#parts.state();
+    const isHurried = this.#isLast || this.#leaving.has(life);
+    if (stop === null || stop.stage === "delaying" || isHurried) return this.#tell(life, tell);
     this.#leaving.set(life, tell);
-    if (this.#leaving.size === 1) void this.#leave();
+    this.#forget();
+    if (this.#leaving.size === 1) void this.#leave(waitMs);
   }
 
   /** Nobody accepts any more. */
   close(): void {
     for (const place of this.#places.values()) place.handle.close();
     this.#places.clear();
-    this.#handOvers.drop(() => true);
+    this.#handOvers.drop(null);
   }
 
-  async #leave(): Promise<void> {
-    // The first one ends the turn that this is in; the second one comes after a look at every socket.
+  async #leave(waitMs: number): Promise<void> {
+    // The first one ends the turn that this is in; after each of the others every socket has been looked at.
     await turn();
-    await turn();
-    for (const place of this.#places.values()) place.handle.close();
-    this.#heads.finish();
-    for (const [life, tell] of this.#leaving) {
-      this.#handOvers.flush(life);
-      tell();
+    for (let turns = 0, before = -1; turns < MOST_TURNS && before !== this.#accepted; turns++) {
+      before = this.#accepted;
+      await turn();
     }
-    this.#leaving.clear();
-    this.#places.clear();
+    for (const place of this.#places.values()) place.handle.close();
+    this.#isLast = true;
+    this.#heads.finish();
+    this.#handOvers.finish();
+    this.#parts.world.startTimer(waitMs, () => {
+      for (const [life, tell] of [...this.#leaving]) this.#tell(life, tell);
+    });
+    this.#tellDone();
+  }
+
+  #tellDone(): void {
+    if (!this.#isLast) return;
+    for (const [life, tell] of [...this.#leaving]) if (this.#handOvers.isDone(life)) this.#tell(life, tell);
+  }
+
+  /** It gets nothing more; what is on its way to it arrives first. */
+  #tell(life: number, tell: () => void): void {
+    this.#leaving.delete(life);
+    this.#forget();
+    this.#handOvers.leave(life);
+    tell();
+  }
+
+  #forget(): void {
+    for (const place of this.#places.values()) place.known = null;
   }
 
   #add({ port, host }: Where, handle: TcpHandle, isDeclared: boolean): void {
-    const rest = { isListening: false, isTlsTold: false, openers: new Set<number>(), cancelTimer: null };
-    this.#places.set(keyOf({ port, host }), { port, host, handle, isDeclared, ...rest });
+    this.#places.set(placeOf({ port, host }), newPlace({ port, host, handle, isDeclared }));
   }
 
   /** A worker has bound a port that nobody declared. One socket is enough. */
   #lodge(where: Where, handle: TcpHandle): void {
-    if (this.#parts.state().stop !== null || this.#places.has(keyOf(where))) handle.close();
+    if (this.#parts.state().stop !== null || this.#places.has(placeOf(where))) handle.close();
     else this.#add(where, handle, false);
   }
 
   #open(life: number, where: Where): void {
-    const place = this.#places.get(keyOf(where));
+    const place = this.#places.get(placeOf(where));
     if (place === undefined) return;
     place.openers.add(life);
+    place.known = null;
     place.cancelTimer?.();
     place.cancelTimer = null;
     this.#listen(place);
@@ -174,7 +218,9 @@ export class Sticky {
   }
 
   #shut(life: number, place: Place | undefined): void {
-    if (place?.openers.delete(life) === true && place.openers.size === 0 && !place.isDeclared) this.#wait(place);
+    if (place?.openers.delete(life) !== true) return;
+    place.known = null;
+    if (place.openers.size === 0 && !place.isDeclared) this.#wait(place);
   }
 
   /** As with held sockets: an app may close a port and listen again; one that it has left is given up. */
@@ -185,26 +231,27 @@ export class Sticky {
       if (!isWhole(state)) return this.#wait(place);
       const { port, host } = place;
       this.#parts.write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
-      this.#places.delete(keyOf(place));
+      this.#places.delete(placeOf(place));
       place.handle.close();
-      this.#handOvers.drop((incoming) => incoming.port === port && incoming.host === host);
+      this.#handOvers.drop(place);
     });
   }
 
   /** From the first worker that is ready there until the end, whoever comes and goes. */
   #listen(place: Place): void {
-    if (place.isListening || this.#candidates(place).length === 0) return;
+    if (place.isListening || this.#parts.state().stop !== null || this.#candidates(place).length === 0) return;
     place.isListening = true;
     const errno = acceptFrom(place.handle, (connection) => this.#onConnection(place, connection));
     if (errno !== 0) this.#parts.onConflict(portConflict(place.port, "the app", place.isDeclared ? "--port" : "PORT or --port"));
   }
 
   #onConnection(place: Place, handle: ConnectionHandle): void {
+    this.#accepted++;
+    const { port, host } = place;
+    if (this.#parts.strategy === "round-robin") return this.#handOvers.give({ handle, port, host, client: "", text: "" });
     const { stickyTrust } = this.#parts.config;
     const address = addressOf(handle);
-    // It has gone already.
     if (address === null) return handle.close();
-    const { port, host } = place;
     if (stickyTrust === "off") return this.#handOvers.give({ handle, port, host, client: address, text: "" });
     this.#heads.read(handle, (text) => {
       if (text === null) return;
@@ -213,23 +260,17 @@ export class Sticky {
     });
   }
 
-  /** Of each slot the oldest one that is ready: its successor may still be on trial. */
   #candidates(where: Where): readonly Candidate[] {
-    const place = this.#places.get(keyOf(where));
+    const place = this.#places.get(placeOf(where));
     if (place === undefined) return [];
-    const found = this.#parts.state().workers.flatMap(({ index, lives }) => {
-      const open = lives.filter(({ id }) => place.openers.has(id)).toSorted((a, b) => a.id - b.id);
-      const serving = open.find((life) => life.state === "ready" && !life.suspected) ?? open.find((life) => life.state === "ready");
-      return serving === undefined ? [] : [{ life: serving.id, slot: index, isSuspected: serving.state === "ready" && serving.suspected }];
-    });
-    const able = found.filter(({ isSuspected }) => !isSuspected);
-    if (able.length > 0) return able;
-    return found.length > 0 ? found : this.#leavers(place);
+    const { workers } = this.#parts.state();
+    if (place.known?.workers !== workers) place.known = { workers, candidates: candidatesOf(workers, place.openers, this.#leaving) };
+    return place.known.candidates;
   }
 
-  #leavers({ openers }: Place): readonly Candidate[] {
-    const leaving = this.#parts.state().workers.flatMap(({ index, lives }) => lives.map(({ id }) => ({ life: id, slot: index })));
-    return leaving.filter(({ life }) => this.#leaving.has(life) && openers.has(life));
+  #tellOfCrowd({ port }: Where): void {
+    const message = `${MOST_HELD} connections wait for a worker on port ${port}: those that come now are closed`;
+    this.#parts.write({ level: "warn", fields: { port, held: MOST_HELD }, message });
   }
 
   #tellOfTls(place: Place): void {
@@ -241,11 +282,6 @@ export class Sticky {
   }
 }
 
-function addressOf(handle: ConnectionHandle): string | null {
-  const peer: { address?: string } = {};
-  return handle.getpeername(peer) === 0 && peer.address !== undefined ? plainAddress(peer.address) : null;
-}
-
-function keyOf({ port, host }: Where): string {
-  return `${port} ${host ?? ""}`;
+function inBase64(text: string): string {
+  return text === "" ? "" : Buffer.from(text, "latin1").toString("base64");
 }

@@ -17,7 +17,7 @@ interface Listening {
   readonly group: HandleGroup;
 }
 
-export class StickyListening {
+export class HandOverListening {
   readonly #assignment: Assignment;
   readonly #channel: Channel;
   readonly #listening: Map<string, Listening> = new Map();
@@ -47,8 +47,8 @@ export class StickyListening {
 
   /** The address that the master has bound the port on; undefined: it has not. */
   #declaredHost(target: Target): string | null | undefined {
-    const { sticky, ports } = this.#assignment;
-    const host = sticky?.host ?? null;
+    const { handOver, ports } = this.#assignment;
+    const host = handOver?.host ?? null;
     return ports.includes(target.port) && accepts(target, host) ? host : undefined;
   }
 
@@ -78,15 +78,16 @@ export class StickyListening {
     const listening = this.#listening.get(keyOf(port, host));
     const answer = sharedNow() > expiresAt ? "late" : listening?.group.isOpen === true ? "taken" : "refused";
     this.#channel.sendNow({ type: "answered", id, answer });
-    if (answer === "taken" && listening !== undefined) give(listening, connection, Buffer.from(head, "base64"));
+    if (answer === "taken" && listening !== undefined) give(listening, connection, head);
     else connection.close();
   }
 }
 
 /** What the master has read already comes first, whatever reads the socket. */
-function give({ server, group }: Listening, connection: ConnectionHandle, head: Buffer): void {
-  const putBack = (socket: Socket): void => socket.unshift(head);
-  if (head.length > 0) server.prependListener("connection", putBack);
+function give({ server, group }: Listening, connection: ConnectionHandle, head: string): void {
+  if (head === "") return group.give(connection);
+  const putBack = (socket: Socket): void => socket.unshift(Buffer.from(head, "base64"));
+  server.prependListener("connection", putBack);
   try {
     group.give(connection);
   } finally {

@@ -6,7 +6,7 @@ import net, { type AddressInfo, type Server, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Assignment, ChildToMaster, HandOverOrder } from "../../../../src/messenger/wire.ts";
 import type { Channel } from "../../../../src/runtime/border/channel.ts";
-import { StickyListening } from "../../../../src/runtime/listening/sticky-listening.ts";
+import { HandOverListening } from "../../../../src/runtime/listening/hand-over-listening.ts";
 import { sharedNow } from "../../../../src/sockets/clock.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../../../../src/sockets/internals.ts";
 import { freePort } from "../../../helpers/ports.ts";
@@ -20,8 +20,8 @@ const send = (message: ChildToMaster, done?: () => void, handle?: TcpHandle): vo
 };
 const channel = { send, sendNow: send, onListen: (listener: typeof take) => (take = listener) };
 const DECLARED = await freePort();
-const assignment = { slot: 3, ports: [DECLARED], service: `test-${process.pid}`, sticky: { host: null } };
-const listening = new StickyListening(assignment as unknown as Assignment, channel as unknown as Channel);
+const assignment = { slot: 3, ports: [DECLARED], service: `test-${process.pid}`, handOver: { host: null } };
+const listening = new HandOverListening(assignment as unknown as Assignment, channel as unknown as Channel);
 
 /** A connection as the master has it, and its client. */
 async function accept(t: TestContext): Promise<{ readonly handle: ConnectionHandle; readonly client: Socket }> {

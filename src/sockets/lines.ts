@@ -1,0 +1,47 @@
+// The connections that the master holds, in a line for each place that they came to. Lines take turns: whoever is free serves the one that has waited longest
+// for that, so that a port that many wait on does not starve another one. Runs in the master.
+import { type Connection, type Line, placeOf, type Where } from "./incoming.ts";
+
+export class Lines {
+  /** Who was served last comes last. */
+  readonly #lines: Map<string, Line> = new Map();
+
+  /** In their order; it may change meanwhile. */
+  get all(): readonly Line[] {
+    return [...this.#lines.values()];
+  }
+
+  of({ port, host }: Where): Line {
+    const place = placeOf({ port, host });
+    const known = this.#lines.get(place);
+    if (known !== undefined) return known;
+    const line: Line = { port, host, waiting: [], held: 0, lastSlot: -1, isFull: false };
+    this.#lines.set(place, line);
+    return line;
+  }
+
+  /** It was served by that slot. */
+  turn(line: Line, slot: number): void {
+    line.lastSlot = slot;
+    if (this.#lines.size === 1) return;
+    const place = placeOf(line);
+    this.#lines.delete(place);
+    this.#lines.set(place, line);
+  }
+
+  /** Nothing is expected there any more. One that still has a connection on its way stays. */
+  forget(line: Line): void {
+    if (line.held === 0) this.#lines.delete(placeOf(line));
+  }
+
+  heldOn(port: number): number {
+    return this.all.reduce((sum, line) => sum + (line.port === port ? line.held : 0), 0);
+  }
+}
+
+/** Ahead of all that came later. */
+export function putBack(connection: Connection): void {
+  const { waiting } = connection.line;
+  const behind = waiting.findIndex(({ arrival }) => arrival > connection.arrival);
+  waiting.splice(behind === -1 ? waiting.length : behind, 0, connection);
+}
