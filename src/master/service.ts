@@ -197,7 +197,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         acceptor?.close();
         return sockets.close();
       case "drain":
-        return drain(effect.life, effect.budgetMs, effect.idleMs);
+        return drain(effect);
       case "kill":
         return effect.examine ? examine(effect.life) : children.kill(effect.life);
       case "log":
@@ -236,11 +236,11 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     world.exit(code);
   }
 
-  function drain(life: number, budgetMs: number, idleMs: number): void {
-    const endsAt = world.now() + budgetMs;
-    const tell = (): void => children.tell(life, { type: "drain", budgetMs: Math.max(0, endsAt - world.now()), idleMs });
+  function drain({ life, ...order }: Extract<Effect, { type: "drain" }>): void {
+    const endsAt = world.now() + order.budgetMs;
+    const tell = (): void => children.tell(life, { ...order, budgetMs: Math.max(0, endsAt - world.now()) });
     if (acceptor === null) tell();
-    else acceptor.drain(life, budgetMs * SERVING_SHARE, tell);
+    else acceptor.drain(life, order.budgetMs * SERVING_SHARE, tell);
   }
 
   /** Of a port that is not open yet nothing waits. */

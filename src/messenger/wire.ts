@@ -104,6 +104,8 @@ export interface DrainOrder {
   readonly budgetMs: number;
   /** Milliseconds that idle keep-alive connections may still send one last request. */
   readonly idleMs: number;
+  /** Nobody accepts after it: the service stops. */
+  readonly isLast: boolean;
 }
 
 /** Accept from one more queue of a port (its handle comes along), or no longer. */
@@ -211,8 +213,8 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
   if (!isSealed(raw)) return null;
   switch (raw.type) {
     case "drain": {
-      const { budgetMs, idleMs } = raw;
-      return isAmount(budgetMs) && isAmount(idleMs) ? { type: "drain", budgetMs, idleMs } : null;
+      const { budgetMs, idleMs, isLast } = raw;
+      return isAmount(budgetMs) && isAmount(idleMs) && typeof isLast === "boolean" ? { type: "drain", budgetMs, idleMs, isLast } : null;
     }
     case "adopt":
     case "release": {

@@ -28,7 +28,8 @@ export type Effect =
   | { readonly type: "open-queue"; readonly queue: number }
   | { readonly type: "adopt" | "release"; readonly life: number; readonly queue: number }
   | { readonly type: "close-queues" }
-  | { readonly type: "drain"; readonly life: number; readonly budgetMs: number; readonly idleMs: number }
+  /** Nobody accepts after the last ones. */
+  | { readonly type: "drain"; readonly life: number; readonly budgetMs: number; readonly idleMs: number; readonly isLast: boolean }
   /** SIGKILL; where it is to be examined, what it hangs on is found out first, within a moment. */
   | { readonly type: "kill"; readonly life: number; readonly examine: boolean }
   | {

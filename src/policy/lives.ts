@@ -256,7 +256,9 @@ function noteEnd(slot: Slot, life: Life, turn: Turn, reason: StartReason): Slot 
 /** Tells the child its budget: a child that drains by itself, after a fault, hears so when it will be killed. */
 function orderDrain(turn: Turn, id: number, deadlineAt: number): number {
   const budgetMs = Math.max(0, deadlineAt - turn.now - killSlackMs(deadlineAt - turn.now));
-  turn.effects.push({ type: "drain", life: id, budgetMs, idleMs: Math.min(turn.state.settings.drainIdleMs, budgetMs / 2) });
+  const { settings, stop } = turn.state;
+  const isLast = stop !== null && stop.stage !== "delaying";
+  turn.effects.push({ type: "drain", life: id, budgetMs, idleMs: Math.min(settings.drainIdleMs, budgetMs / 2), isLast });
   return budgetMs;
 }
 

@@ -36,12 +36,12 @@ if (assignment !== null && openPost !== null) {
   const drain = new Drain({ channel, traffic, hooks, assignment });
   channel.onDrain((order) => {
     listening.end();
-    drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, exitCode: 0 });
+    drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, isLast: order.isLast, exitCode: 0 });
   });
   channel.onLost(() => {
     endDescendantsAtExit(assignment);
     listening.end();
-    drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 110 });
+    drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, isLast: true, exitCode: 110 });
   });
   const post = new PostBox(assignment, channel, openPost);
   const beat = startHeartbeat({ assignment, channel, traffic });

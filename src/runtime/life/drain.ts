@@ -9,12 +9,16 @@ import type { Hooks } from "./hooks.ts";
 
 /** The hooks keep at least this share of the budget: requests that last longer go on beside them. */
 const REQUESTS_SHARE = 0.8;
+/** Node accepts one connection of a socket in a turn of the event loop; so many may wait, and those that come meanwhile do not count. */
+const MOST_TURNS = 512;
 /** How long the last message to the master, and the last bytes to clients, may take. */
 const FLUSH_MS = 100;
 
 export interface DrainOrder {
   readonly budgetMs: number;
   readonly idleMs: number;
+  /** Nobody accepts after it. */
+  readonly isLast: boolean;
   readonly exitCode: number;
 }
 
@@ -59,13 +63,18 @@ export class Drain {
     setTimeout(() => this.#runHooks(), order.budgetMs * REQUESTS_SHARE).unref();
     if (!first) return;
     process.once("exit", () => this.#report("app"));
-    void this.#stopAccepting();
+    void this.#stopAccepting(order.isLast);
   }
 
-  /** One turn of the event loop first, so that what waits in the accept queue already is taken in. */
-  async #stopAccepting(): Promise<void> {
+  /** What waits is left to the others; where nobody comes after, it is taken in first. */
+  async #stopAccepting(isLast: boolean): Promise<void> {
     const { channel, traffic, hooks } = this.#parts;
-    await new Promise((resolve) => setImmediate(resolve));
+    // The first turn ends the one that this is in; after each of the others every socket has been looked at.
+    await turn();
+    for (let turns = 0, before = -1; isLast && turns < MOST_TURNS && before !== traffic.accepted; turns++) {
+      before = traffic.accepted;
+      await turn();
+    }
     traffic.closeListeners();
     traffic.lastResponses();
     hooks.announce();
@@ -144,4 +153,8 @@ export class Drain {
   #end(): void {
     process.exit(this.#order?.exitCode ?? 0);
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -37,7 +37,7 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
       channel.sendNow({ type: "fault", fault: describe(error), survived });
     }
     if (assignment.role === "worker") failThrower(traffic);
-    if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, exitCode: 1 });
+    if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, isLast: false, exitCode: 1 });
   };
   process.on("uncaughtException", onFault);
   // Where it ends the process, the end is left to Node, which prints the place of a syntax error, as no listener could, and exits with 1.

@@ -16,6 +16,8 @@ type Listening = (server: Server) => void;
 export class Traffic {
   /** Requests, streams of HTTP/2 among them, that were begun since the process started. */
   requests = 0;
+  /** Connections since the process started. */
+  accepted = 0;
   readonly servers: Set<Server> = new Set();
   readonly connections: Set<Connection> = new Set();
   readonly #responses: Set<ServerResponse> = new Set();
@@ -85,6 +87,7 @@ export class Traffic {
   }
 
   #onSocket(socket: Socket): void {
+    this.accepted++;
     const connection = this.#connectionOf(socket);
     connection.idleAt = performance.now();
     this.connections.add(connection);

@@ -219,12 +219,13 @@ describe("openFromChild bears", () => {
 
 describe("openFromMaster", () => {
   it("accepts an order to drain, and nothing else", () => {
-    const order = { type: "drain", budgetMs: 8_100, idleMs: 0 } as const;
+    const order = { type: "drain", budgetMs: 8_100, idleMs: 0, isLast: true } as const;
     assert.deepEqual(openFromMaster(JSON.parse(JSON.stringify(seal(order)))), order);
     for (const bad of BAD_NUMBERS) {
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, budgetMs: bad }), null, String(bad));
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, idleMs: bad }), null, String(bad));
     }
+    assert.equal(openFromMaster({ rollcall: BRAND, ...order, isLast: 1 }), null);
     for (const raw of [null, undefined, "drain", [], order, { rollcall: BRAND, type: "ready" }]) assert.equal(openFromMaster(raw), null);
   });
 });

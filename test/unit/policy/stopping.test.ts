@@ -36,7 +36,7 @@ describe("a graceful stop", () => {
     // 9000, less 450 for the exit and 900 for the agent; less 500, the time to end before it is killed.
     assert.deepEqual(
       budgets,
-      [2, 3].map((life) => ({ type: "drain", life, budgetMs: 7_150, idleMs: 3_575 })),
+      [2, 3].map((life) => ({ type: "drain", life, budgetMs: 7_150, idleMs: 3_575, isLast: true })),
     );
   });
 
