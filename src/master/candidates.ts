@@ -1,4 +1,5 @@
-// Which workers may have a connection that the master has accepted: at most one of each slot. Pure; runs in the master.
+// Which workers may have a connection that the master has accepted: every one that is ready, also a successor on trial, which is to be tried with what its clients
+// ask, and its predecessor. Pure; runs in the master.
 import type { State } from "../policy/state.ts";
 import type { Candidate } from "../sockets/choice.ts";
 
@@ -10,12 +11,11 @@ type Lives = Pick<ReadonlySet<number>, "has">;
  * @param leaving in a stop: who has not been told to drain yet
  */
 export function candidatesOf(workers: State["workers"], openers: Lives, leaving: Lives): readonly Candidate[] {
-  // Of each slot the oldest one that is ready: its successor may still be on trial.
-  const found = workers.flatMap(({ index, lives }) => {
-    const open = lives.filter(({ id }) => openers.has(id)).toSorted((a, b) => a.id - b.id);
-    const serving = open.find((life) => life.state === "ready" && !life.suspected) ?? open.find((life) => life.state === "ready");
-    return serving === undefined ? [] : [{ life: serving.id, slot: index, isSuspected: serving.state === "ready" && serving.suspected }];
-  });
+  const found = workers.flatMap(({ index, lives }) =>
+    lives.flatMap((life) =>
+      life.state === "ready" && openers.has(life.id) ? [{ life: life.id, slot: index, isSuspected: life.suspected }] : [],
+    ),
+  );
   const able = found.filter(({ isSuspected }) => !isSuspected);
   if (able.length > 0) return able;
   if (found.length > 0) return found;

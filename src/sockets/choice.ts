@@ -11,31 +11,34 @@ export interface Choice {
   readonly isForAnybody: boolean;
   /**
    * @param client what the choice of a slot goes by
-   * @param lastSlot the one that had the connection before, on the same place; -1 for the first one
-   * @param candidates at least one, and at most one of each slot
+   * @param last the life that had the connection before, on the same place; -1 for the first one
+   * @param candidates at least one; two of a slot whose successor is on trial
    */
-  choose(client: string, lastSlot: number, candidates: readonly Candidate[]): Candidate | undefined;
+  choose(client: string, last: number, candidates: readonly Candidate[]): Candidate | undefined;
 }
 
-/** The slot that the client belongs to. */
+/** The slot that the client belongs to, and of its workers the newest one: a client does not go to and fro. */
 export const byClient: Choice = {
   isForAnybody: false,
-  choose(client, _lastSlot, candidates) {
-    const slots = candidates.map(({ slot }) => slot);
+  choose(client, _last, candidates) {
+    const slots = new Set(candidates.map(({ slot }) => slot));
     const slot = slotOf(client, slots);
-    return candidates.find((each) => each.slot === slot);
+    return candidates.reduce<Candidate | undefined>(
+      (newest, each) => (each.slot === slot && each.life > (newest?.life ?? -1) ? each : newest),
+      undefined,
+    );
   },
 };
 
-/** The next slot after the one before. */
+/** The next one after the one before. */
 export const inTurn: Choice = {
   isForAnybody: true,
-  choose(_client, lastSlot, candidates) {
+  choose(_client, last, candidates) {
     let first = candidates[0];
     let next: Candidate | undefined;
     for (const each of candidates) {
-      if (first === undefined || each.slot < first.slot) first = each;
-      if (each.slot > lastSlot && (next === undefined || each.slot < next.slot)) next = each;
+      if (first === undefined || each.life < first.life) first = each;
+      if (each.life > last && (next === undefined || each.life < next.life)) next = each;
     }
     return next ?? first;
   },

@@ -10,7 +10,7 @@ import { Lines, putBack } from "./lines.ts";
 export type Answer = "taken" | "refused" | "late";
 
 interface Ports {
-  /** The workers that may have it: at most one of each slot. */
+  /** The workers that may have it. */
   candidates(where: Where): readonly Candidate[];
   readonly choice: Choice;
   /** @returns whether it is the only handle on its way to that worker; null: the channel is closed */
@@ -148,10 +148,10 @@ export class HandOvers {
       const candidates = this.#ports.candidates(line);
       const able = candidates.filter(({ life }) => this.#isAble(life));
       const willing = refusedBy.size === 0 ? able : able.filter(({ life }) => !refusedBy.has(life));
-      const chosen = willing.length === 0 ? undefined : this.#ports.choice.choose(incoming.client, line.lastSlot, willing);
+      const chosen = willing.length === 0 ? undefined : this.#ports.choice.choose(incoming.client, line.last, willing);
       if (chosen !== undefined) {
         waiting.splice(index, 1);
-        this.#lines.turn(line, chosen.slot);
+        this.#lines.turn(line, chosen.life);
         this.#enqueue(chosen.life, connection);
       } else if (this.#isHopeless(connection, candidates)) {
         waiting.splice(index, 1);

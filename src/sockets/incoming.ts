@@ -21,8 +21,8 @@ export interface Line extends Where {
   readonly waiting: Connection[];
   /** With those that are on their way. */
   held: number;
-  /** The slot that had the last one. */
-  lastSlot: number;
+  /** The life that had the last one. */
+  last: number;
   /** There were too many, which has been said. */
   isFull: boolean;
 }

@@ -15,14 +15,14 @@ export class Lines {
     const place = placeOf({ port, host });
     const known = this.#lines.get(place);
     if (known !== undefined) return known;
-    const line: Line = { port, host, waiting: [], held: 0, lastSlot: -1, isFull: false };
+    const line: Line = { port, host, waiting: [], held: 0, last: -1, isFull: false };
     this.#lines.set(place, line);
     return line;
   }
 
-  /** It was served by that slot. */
-  turn(line: Line, slot: number): void {
-    line.lastSlot = slot;
+  /** It was served by that life. */
+  turn(line: Line, life: number): void {
+    line.last = life;
     if (this.#lines.size === 1) return;
     const place = placeOf(line);
     this.#lines.delete(place);

@@ -5,7 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ask } from "../helpers/load.ts";
 import { type ServiceOptions, startService } from "../helpers/service.ts";
+import { STRATEGIES } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
 
 const GOOD = 'import http from "node:http";\nhttp.createServer((_, response) => response.end("good")).listen(Number(process.env.PORT));\n';
@@ -15,6 +17,7 @@ const BAD = {
   "never becomes ready": "setInterval(() => {}, 1_000);\n",
   "exits at once": "process.exit(0);\n",
 };
+const FAILS_WHEN_ASKED = GOOD.replace('response.end("good")', "process.exit(1)");
 const FAILS_LATER = `${GOOD}setTimeout(() => process.exit(1), 2_000);\n`;
 
 for (const [what, code] of Object.entries(BAD))
@@ -24,6 +27,12 @@ for (const [what, code] of Object.entries(BAD))
 for (const workers of [1, 2, 4])
   test(`keeps ${workers} of ${workers} old workers when the new code crashes 2 s after it was ready`, (t) =>
     holdOut(t, FAILS_LATER, { workers, env: { ROLLCALL_SETTLE: "3s" } }));
+
+// On trial it is asked, whoever hands connections out; only then can it be seen.
+for (const listen of STRATEGIES)
+  for (const workers of [1, 2])
+    test(`${listen}: keeps ${workers} of ${workers} old workers when the new code fails as soon as it is asked`, (t) =>
+      holdOut(t, FAILS_WHEN_ASKED, { workers, env: { ROLLCALL_SETTLE: "3s", ROLLCALL_LISTEN: listen } }));
 
 async function holdOut(t: TestContext, code: string, options: Pick<ServiceOptions, "workers" | "env">): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "rc-"));
@@ -36,9 +45,13 @@ async function holdOut(t: TestContext, code: string, options: Pick<ServiceOption
 
   writeFileSync(app, code);
   const answers = new Set<number>();
+  let asked = 0;
   service.signal("SIGHUP");
   await until("the reload has failed", async () => {
     answers.add(await service.probe("ready"));
+    // From many addresses: with sticky, the worker on trial has its own clients only.
+    const localAddress = `127.0.0.${2 + (asked++ % 16)}`;
+    await ask(service.url("/"), false, { localAddress }).catch(() => {});
     return (await service.metric('rollcall_reloads_total{result="failure"}')) === 1;
   });
   answers.add(await service.probe("ready"));
