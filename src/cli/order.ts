@@ -1,7 +1,7 @@
 // `rollcall reload | scale | restart | drain | undrain | stop`: gives the order to the running service and tells how it goes until it is done.
 // Ctrl-C ends the telling, not the order.
 import { EXIT_CODES } from "../errors.ts";
-import { type Answer, encode, type Request } from "../messenger/control.ts";
+import { type Answer, encode, MOST_WORKERS, type Request } from "../messenger/control.ts";
 import { askService, complain, type Syntax } from "./client.ts";
 import type { ClientArguments } from "./client-arguments.ts";
 import { describeAnswer } from "./progress.ts";
@@ -53,9 +53,9 @@ function conclude(command: OrderName, last: Answer | null, json: boolean): numbe
 }
 
 function scaleRequest({ operand }: ClientArguments): Request | string {
-  const match = /^([+-]?)(\d{1,4})$/.exec(operand ?? "");
-  if (match === null) return `scale: expected a number of workers, such as 4, +1 or -1; got "${operand}"`;
-  const [, sign, digits] = match;
+  const [, sign, digits] = /^([+-]?)(\d+)$/.exec(operand ?? "") ?? [];
+  if (digits === undefined || Number(digits) > MOST_WORKERS)
+    return `scale: expected a number of workers up to ${MOST_WORKERS}, such as 4, +1 or -1; got "${operand}"`;
   if (sign === "" && Number(digits) === 0) return "scale: at least one worker stays; rollcall stop ends the service";
   return { command: "scale", workers: Number(digits) * (sign === "-" ? -1 : 1), change: sign !== "" };
 }

@@ -10,6 +10,8 @@ const FLAG = "--pid-file";
 /** Copies of a signal within 500 ms are one signal to the master. */
 const SECOND_SIGNAL_MS = 700;
 const LOOK_MS = 50;
+/** So long a process may stand still before it is told. */
+const STOPPED_MS = 10_000;
 
 /** Whether the arguments are for this file. */
 export function namesPidFile(argv: readonly string[]): boolean {
@@ -65,8 +67,14 @@ async function stop(pid: number, fast: boolean): Promise<void> {
       return fail(`process ${pid} is another user's: run this as the user of the service, or as root`, EXIT_CODES.internal);
     if (code !== "ESRCH") return fail(message, EXIT_CODES.internal);
   }
-  // The service bounds its own stop.
-  while (isThere()) await sleep(LOOK_MS);
+  // The service bounds its own stop, unless it stands still.
+  let movedAt = performance.now();
+  while (isThere()) {
+    if (readStat(pid)?.state !== "T") movedAt = performance.now();
+    if (performance.now() - movedAt > STOPPED_MS)
+      return fail(`process ${pid} is stopped (SIGSTOP): it will stop when it goes on (SIGCONT)`, EXIT_CODES.internal);
+    await sleep(LOOK_MS);
+  }
   console.log("stopped: the service has ended");
 }
 

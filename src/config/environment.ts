@@ -4,6 +4,7 @@ import { EMPTY_LAYER, type Given, type Layer } from "./layer.ts";
 import { type AnyOption, envNameOf, OPTION_LIST } from "./option-list.ts";
 import type { Key } from "./options.ts";
 import { didYouMean } from "./suggest.ts";
+import { asNumber } from "./values.ts";
 
 /** Read elsewhere: the CPU count that the sizes start from, and what a process is told of itself. */
 const OWN_NAMES: ReadonlySet<string> = new Set(
@@ -33,8 +34,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
 export function cpusFrom(env: NodeJS.ProcessEnv): number | null | undefined {
   const text = env.ROLLCALL_CPUS;
   if (text === undefined || text === "") return null;
-  const cpus = Number(text);
-  return Number.isFinite(cpus) && cpus > 0 ? cpus : undefined;
+  const cpus = asNumber(text);
+  return cpus > 0 ? cpus : undefined;
 }
 
 /** The platform's `PORT`: weaker than everything but the default. */

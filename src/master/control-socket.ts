@@ -2,9 +2,9 @@
 // Runs in the master.
 import { rmSync } from "node:fs";
 import type { Server } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ClusterError } from "../errors.ts";
-import { controlFolders, controlName, identify, LONGEST_PATH, probeSocket } from "../system/control-place.ts";
+import { controlFolders, controlName, identify, isAbsent, LONGEST_PATH, probeSocket } from "../system/control-place.ts";
 
 export interface OpenSocket {
   readonly path: string;
@@ -48,7 +48,10 @@ async function openOrSay(path: string, server: Server): Promise<OpenSocket | str
     await listen(server, path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === "EADDRINUSE" ? `another service has just taken ${path}` : `cannot open ${path}: ${message}`;
+    if (code === "EADDRINUSE") return `another service has just taken ${path}`;
+    // Node says EACCES for it.
+    const folder = dirname(path);
+    return `cannot open ${path}: ${isAbsent(folder) ? `there is no folder ${folder}` : message}`;
   }
   const own = identify(path);
   const remove = (): void => {

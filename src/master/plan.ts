@@ -66,6 +66,7 @@ export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput
     memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
     hasAgent: config.agent !== null,
     maxMemory: config.maxMemory,
+    minReady: config.minReady,
     userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env.NODE_OPTIONS ?? "").split(/\s+/)]),
   };
 }

@@ -1,4 +1,5 @@
-// What children say beside the events of their lives, in words for the log. Pure text.
+// What children say beside the events of their lives, in words for the log. Runs in the master.
+import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
 import type { Remark } from "../process/children.ts";
 import { describeAddress } from "./first-screen.ts";
@@ -11,22 +12,52 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ENOMEM: "there is no memory for another process (ENOMEM)",
 };
 
+/** An app that listens on ever new ports is told of so many. */
+const MOST_ADDRESSES = 100;
+
+export class Remarks {
+  readonly #config: Pick<Config, "ports" | "readyWhen">;
+  /** Where workers listen although nobody declared it, and the log has said so. */
+  readonly #told: Set<string> = new Set();
+
+  constructor(config: Pick<Config, "ports" | "readyWhen">) {
+    this.#config = config;
+  }
+
+  /** @param isStarting whether who says it is not ready yet */
+  describe(said: Remark, isStarting: boolean): Line {
+    const line = describeRemark(said);
+    return said.type === "listening" && isStarting && this.#isNewAndWrong(said) ? this.#warning(line) : line;
+  }
+
+  /** That it keeps the worker from being ready is told once for all workers and generations. */
+  #isNewAndWrong({ expected, place, address, port }: Extract<Remark, { type: "listening" }>): boolean {
+    const { readyWhen } = this.#config;
+    if (expected || place.role === "agent" || readyWhen === "loaded" || readyWhen === "message") return false;
+    const key = port === null ? address : String(port);
+    if (this.#told.has(key) || this.#told.size >= MOST_ADDRESSES) return false;
+    this.#told.add(key);
+    return true;
+  }
+
+  #warning(line: Line): Line {
+    const wanted = `it is ready when it listens on port ${this.#config.ports.join(", ")} (from --port or PORT)`;
+    return { ...line, level: "warn", message: `${line.message}, which was not declared; ${wanted}` };
+  }
+}
+
 function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
 }
 
-/** @param ports the declared ones */
-export function describeRemark(said: Remark, ports: readonly number[]): Line {
+function describeRemark(said: Remark): Line {
   const { role, slot, generation } = said.place;
   const fields = { role, slot, generation };
   const who = role === "agent" ? "agent" : `worker ${slot}`;
   switch (said.type) {
     case "listening": {
       const address = describeAddress(said.address, said.port, said.secure);
-      const line = { fields: { ...fields, address } };
-      if (said.expected || role === "agent") return { ...line, level: "debug", message: `${who} listens on ${address}` };
-      const wanted = `it is ready when it listens on port ${ports.join(", ")} (from --port or PORT)`;
-      return { ...line, level: "warn", message: `${who} listens on ${address}, which was not declared; ${wanted}` };
+      return { level: "debug", message: `${who} listens on ${address}`, fields: { ...fields, address } };
     }
     case "survived":
       return {

@@ -5,7 +5,7 @@ import type { ReadyFacts } from "../messenger/parent.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
-import { findLife, hasStarted } from "../policy/select.ts";
+import { findLife, hasStarted, isStarting } from "../policy/select.ts";
 import { initialState } from "../policy/service.ts";
 import { takeSnapshot } from "../policy/snapshot.ts";
 import type { State } from "../policy/state.ts";
@@ -36,7 +36,7 @@ import { makePlan } from "./plan.ts";
 import { Post } from "./post/post.ts";
 import { checkPorts } from "./preflight.ts";
 import { Refusals } from "./refusals.ts";
-import { describeRemark } from "./remarks.ts";
+import { Remarks } from "./remarks.ts";
 
 /** How long the log and the desk wait at most until a first worker is ready and no other one has to be forked. */
 const DESK_AFTER_MS = 200;
@@ -82,6 +82,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   await checkPorts({ ...config, ports: config.ports.filter((port) => !handed.some((socket) => socket.port === port)) });
 
   const addresses = new Set<string>();
+  const inWords = new Remarks(config);
   let bootSeen = (): void => {};
   const children = new Children(
     { config, heapFlags: plan.heapFlags, service: unheld === "round-robin" ? null : serviceName, handsOver: accept !== null, unheld },
@@ -270,7 +271,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       if (reached.address === null) reached = describeForParent(said, config.debugPort);
     }
     if (said.type === "cut") desk.addCut(said.connections);
-    write(describeRemark(said, config.ports));
+    write(inWords.describe(said, isStarting(loop.state, said.place)));
   }
 
   function write(line: Line): void {

@@ -7,7 +7,7 @@ import type { ChildStep } from "../policy/progress.ts";
 const CONTROL_VERSION = 1;
 /** A request is a hundred bytes; nobody needs more than this. */
 export const MAX_REQUEST_BYTES: number = 64 * 1024;
-const MOST_WORKERS = 1_024;
+export const MOST_WORKERS = 1_024;
 
 export type Request =
   | { readonly command: "status" }

@@ -60,6 +60,12 @@ function isWell(slot: Slot): boolean {
   return readyLife(slot)?.ailments.length === 0;
 }
 
+/** Whether a process of this slot and generation is not ready yet. */
+export function isStarting({ workers }: State, { slot, generation }: { readonly slot: number; readonly generation: number }): boolean {
+  const lives = workers.find(({ index }) => index === slot)?.lives ?? [];
+  return lives.some((life) => life.state === "starting" && life.generation === generation);
+}
+
 /** Every slot has a ready worker, and nobody is on the way. */
 export function isWhole({ phase, workers, workersTarget }: State): boolean {
   const slots = workers.slice(0, workersTarget);

@@ -41,6 +41,8 @@ export interface SizingInput {
   /** --max-old-space-size that the user gave the children; null when unset. */
   readonly userHeapMiB: number | null;
   readonly maxMemory: MemorySetting;
+  /** How many ready workers it takes to be ready. */
+  readonly minReady: number;
 }
 
 export type Sizing =
@@ -98,7 +100,7 @@ export function sizeService(input: SizingInput): Sizing {
       heapMiB: null,
       recycleBytes: recycleBytes(input, null),
       recycleHeapBytes: null,
-      notes,
+      notes: [...notes, ...readyNotes(input.minReady, wanted.count)],
     };
   }
   if (!isExplicit && limit < LEAST_MIB * MIB) return { ok: false, problem: tooSmall(limit, input.hasAgent) };
@@ -107,7 +109,7 @@ export function sizeService(input: SizingInput): Sizing {
   const workers = Math.min(wanted.count, capacity);
   const workersFrom = workers < wanted.count ? `as many as the memory holds (${wanted.from} would be ${wanted.count})` : wanted.from;
   const share = Math.floor(forChildren(limit) / (workers + agents(input)));
-  notes.push(...memoryNotes(input, limit, share, workers, wanted.count));
+  notes.push(...memoryNotes(input, limit, share, workers, wanted.count), ...readyNotes(input.minReady, workers));
   return {
     ok: true,
     cpus,
@@ -121,6 +123,14 @@ export function sizeService(input: SizingInput): Sizing {
     recycleHeapBytes: input.maxMemory.kind === "auto" ? Math.floor(RECYCLE_HEAP_RATIO * (input.userHeapMiB ?? heapFor(share)) * MIB) : null,
     notes,
   };
+}
+
+/** Fewer workers than it takes to be ready would never be: all of them are enough then. */
+export function readyNotes(minReady: number, workers: number): readonly string[] {
+  if (minReady <= workers) return [];
+  return [
+    `min-ready is ${minReady}, but there ${workers === 1 ? "is" : "are"} ${count(workers, "worker")} only: that many are enough to be ready`,
+  ];
 }
 
 /** The arithmetic behind a sizing, one line each, for `rollcall config`. `input` is what the sizing was made from. */

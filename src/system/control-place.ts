@@ -1,5 +1,5 @@
 // Where control sockets lie, and who is behind one: the same knowledge for the master, which opens one, and the commands, which look for it.
-import { lstatSync, readdirSync, rmSync } from "node:fs";
+import { lstatSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,6 +63,11 @@ export function removeStale(path: string): void {
 export function identify(path: string): string | null {
   const stat = attempt(() => lstatSync(path));
   return stat === null ? null : `${stat.dev}:${stat.ino}`;
+}
+
+/** False also where it cannot be told. */
+export function isAbsent(path: string): boolean {
+  return attempt(() => statSync(path, { throwIfNoEntry: false }) === undefined) ?? false;
 }
 
 function knock(path: string): Promise<Liveness> {

@@ -81,6 +81,14 @@ test("an app on two declared ports is ready when it listens on both", async (t) 
   await stopsWithoutLoss(service, (path) => get(`http://127.0.0.1:${second}${path}`));
 });
 
+test("an app that opens one more port when it is ready is not warned of it", async (t) => {
+  const second = await freePort();
+  const service = await start(t, { app: "app-two-ports.mjs", flags: ["--log-level", "debug"], env: { SECOND_PORT: String(second) } });
+  for (const slot of [0, 1])
+    await until(`worker ${slot} listens there`, () => service.hasLogged(new RegExp(`^worker ${slot} listens on .*:${second}$`)));
+  assert.equal(service.hasLogged(/was not declared/), false, service.output());
+});
+
 test("an app on a unix socket is ready, serves and stops", { skip: process.platform === "win32" }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "rc-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

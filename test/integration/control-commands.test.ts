@@ -220,7 +220,9 @@ test("a command whose service is killed says so and exits 1; a stop has what it 
 
 test("wrong words get an answer and exit 2 without any service", async (t) => {
   for (const [words, problem] of [
-    [["scale", "many"], /scale: expected a number of workers, such as 4, \+1 or -1; got "many"/],
+    [["scale", "many"], /scale: expected a number of workers up to 1024, such as 4, \+1 or -1; got "many"/],
+    [["scale", "1025"], /scale: expected a number of workers up to 1024, .*; got "1025"/],
+    [["scale", "+100000"], /scale: expected a number of workers up to 1024, .*; got "\+100000"/],
     [["scale"], /scale: expected a number of workers/],
     [["restart", "worker"], /restart: expected agent or the number of a worker's slot; got "worker"/],
     [["reload", "--agnet"], /unknown option --agnet; did you mean "--agent"\?/],

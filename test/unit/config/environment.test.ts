@@ -42,6 +42,14 @@ test("leaves alone what Rollcall itself owns", () => {
   assert.deepEqual(rawOf({ ROLLCALL_CPUS: "2", ROLLCALL_CHILD: "1" }), {});
 });
 
+test("takes ROLLCALL_CPUS in plain decimal only, as workers", () => {
+  for (const good of ["1", "1.5", ".5"]) assert.deepEqual(rawOf({ ROLLCALL_CPUS: good }), {});
+  for (const bad of ["0", "-1", "0x2", "1e3", "Infinity", "two"])
+    assert.deepEqual(readEnvironment({ ROLLCALL_CPUS: bad }).problems, [
+      `ROLLCALL_CPUS: expected a number of CPUs above 0, such as 2 or 1.5; got "${bad}"`,
+    ]);
+});
+
 test("ignores what Kubernetes writes for Services called rollcall or rollcall-metrics", () => {
   assert.deepEqual(
     rawOf({

@@ -1,6 +1,7 @@
 // Scale: level-triggered, idempotent, never under one worker; and nothing but what it asks for.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isReady } from "../../../src/policy/select.ts";
 import { Story } from "../../helpers/story.ts";
 
 const GOOD = { bootMs: 100, drainMs: 50, killMs: 0 } as const;
@@ -27,6 +28,15 @@ describe("scale", () => {
     assert.equal(story.picture, "agent ready, 0 ready");
     assert.equal(story.state.workersTarget, 1);
     assert.ok(story.logged(/at least one worker stays/));
+  });
+
+  it("to fewer workers than it takes to be ready is enough to be ready, and says so", () => {
+    const story = new Story({ minReady: 2 }).boot();
+    story.signal("SIGTTIN");
+    assert.ok(!story.logged(/min-ready/));
+    story.signal("SIGTTOU").signal("SIGTTOU").finishDrains();
+    assert.ok(story.logged(/^min-ready is 2, but there is 1 worker only: that many are enough to be ready$/));
+    assert.ok(isReady(story.state, story.now));
   });
 
   it("ends in the last target, however many calls there were on the way", () => {

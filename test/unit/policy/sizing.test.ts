@@ -14,6 +14,7 @@ function inputWith(changes: Partial<SizingInput>): SizingInput {
     hasAgent: false,
     userHeapMiB: null,
     maxMemory: { kind: "auto" },
+    minReady: 1,
     ...changes,
   };
 }
@@ -44,6 +45,13 @@ describe("CPUs", () => {
 });
 
 describe("workers", () => {
+  it("are said to be fewer than it takes to be ready", () => {
+    const note = (workers: string): string => `min-ready is 5, but there ${workers} only: that many are enough to be ready`;
+    assert.deepEqual(size({ minReady: 5 }).notes, [note("are 4 workers")]);
+    assert.deepEqual(size({ minReady: 5, cgroupCpus: 1, memoryLimitBytes: 1024 * MIB }).notes, [note("is 1 worker")]);
+    assert.deepEqual(size({ minReady: 4 }).notes, []);
+  });
+
   it("keeps a number, whatever the CPUs", () => {
     const sizing = size({ workers: { kind: "count", count: 12 } });
     assert.deepEqual([sizing.cpus, sizing.workers, sizing.workersFrom, sizing.notes], [4, 12, "as set", []]);
