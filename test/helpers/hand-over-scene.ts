@@ -21,6 +21,7 @@ export interface Handle {
 
 export interface HandOverScene {
   readonly handOvers: HandOvers;
+  readonly room: Room;
   /** What each life was sent, in order. */
   sentTo(life: number): readonly HandOver[];
   give(client: string, port?: number): Handle;
@@ -45,9 +46,10 @@ export function setScene(lives: number, choice: Choice, most: number = Number.PO
   const crowded: number[] = [];
   const timers = new Set<() => void>();
   let isAlone = true;
+  const room = new Room(most);
   const handOvers = new HandOvers({
     choice,
-    room: new Room(most),
+    room,
     look: async () => (handle) => (handle as Handle).isGone,
     candidates: () => candidates.filter(({ life }) => !shut.has(life)),
     onFull: ({ port }) => void crowded.push(port),
@@ -66,6 +68,7 @@ export function setScene(lives: number, choice: Choice, most: number = Number.PO
   });
   return {
     handOvers,
+    room,
     crowded,
     sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
     give: (client, port = PORT) => {

@@ -50,6 +50,16 @@ test("closes those that have gone as soon as it is full, and looks again while i
   assert.equal(openOf(giveAll(scene, 10)), 10);
 });
 
+test("looks also where others have taken the room meanwhile", async () => {
+  const scene = setScene(0, inTurn, MOST);
+  const [first] = giveAll(scene, 10) as [Handle];
+  while (scene.room.hasFor(10)) scene.room.take();
+  first.isGone = true;
+  assert.equal(openOf(giveAll(scene, 1)), 0);
+  await turn();
+  assert.equal(first.closed, true);
+});
+
 test("looks at a port that is not full for nobody's sake", async () => {
   const scene = setScene(0, inTurn, MOST);
   const [elsewhere] = giveAll(scene, 1, PORT + 1) as [Handle];
