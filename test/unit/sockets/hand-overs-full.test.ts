@@ -22,12 +22,18 @@ test("holds no more than there is room for, and something is left for another po
   assert.equal(openOf(giveAll(scene, 100)), OF_ONE, "all of it was given back");
 });
 
-test("says again that it is full when half of it had gone meanwhile", () => {
+test("says again that it is full when half of it had gone meanwhile", async () => {
   const scene = setScene(0, inTurn, MOST);
-  giveAll(scene, OF_ONE + 1);
-  giveAll(scene, 10);
+  const leave = async (handles: readonly Handle[]): Promise<void> => {
+    await turn();
+    for (const handle of handles) handle.isGone = true;
+    await scene.elapse();
+  };
+  const handles = giveAll(scene, OF_ONE + 1);
+  await leave(handles.slice(0, 10));
+  const others = giveAll(scene, 11);
   assert.deepEqual(scene.crowded, [PORT]);
-  scene.handOvers.drop(null);
+  await leave([...handles, ...others].slice(0, 30));
   giveAll(scene, OF_ONE + 1);
   assert.deepEqual(scene.crowded, [PORT, PORT]);
 });
