@@ -8,12 +8,15 @@ import { isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
 import type { Children, PortMessage } from "../process/children.ts";
 import { byClient, type Candidate, inTurn } from "../sockets/choice.ts";
-import { HandOvers, MOST_HELD } from "../sockets/hand-overs.ts";
+import { lookForDeparted } from "../sockets/departed.ts";
+import { HandOvers } from "../sockets/hand-overs.ts";
 import { HeadReader } from "../sockets/head-reader.ts";
 import { addressOf, placeOf, type Where } from "../sockets/incoming.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../sockets/internals.ts";
+import { MOST_HELD, Room } from "../sockets/room.ts";
 import type { World } from "../system/world.ts";
 import { candidatesOf } from "./candidates.ts";
+import { descriptorLimit, openDescriptors, waitingWithin } from "./descriptors.ts";
 import { ABANDONED_MS } from "./lodgings.ts";
 import { newPlace, type Place } from "./place.ts";
 import { portConflict } from "./preflight.ts";
@@ -53,15 +56,16 @@ export class Acceptor {
   constructor(parts: Parts) {
     this.#parts = parts;
     const { world, children, config, strategy } = parts;
-    this.#heads = new HeadReader(world);
+    const room = new Room(waitingWithin(descriptorLimit(), openDescriptors()));
+    this.#heads = new HeadReader(world, room);
     this.#handOvers = new HandOvers({
-      world,
+      ...{ world, room, look: lookForDeparted },
       patienceMs: Math.min(PATIENCE_MS, config.heartbeatTimeoutMs / 8),
       choice: strategy === "sticky" ? byClient : inTurn,
       candidates: (where) => this.#candidates(where),
       send: (life, { handle, text, id, port, host, expiresAt }) =>
         children.handOver(life, { type: "take", id, port, host, expiresAt, head: inBase64(text) }, handle),
-      onFull: (where) => this.#tellOfCrowd(where),
+      onFull: (where, held) => this.#tellOfCrowd(where, held),
     });
   }
 
@@ -71,7 +75,8 @@ export class Acceptor {
   }
 
   get dropped(): HandOvers["dropped"] {
-    return this.#handOvers.dropped;
+    const { dropped } = this.#handOvers;
+    return { ...dropped, full: dropped.full + this.#heads.dropped };
   }
 
   /**
@@ -268,9 +273,10 @@ export class Acceptor {
     return place.known.candidates;
   }
 
-  #tellOfCrowd({ port }: Where): void {
-    const message = `${MOST_HELD} connections wait for a worker on port ${port}: those that come now are closed`;
-    this.#parts.write({ level: "warn", fields: { port, held: MOST_HELD }, message });
+  #tellOfCrowd({ port }: Where, held: number): void {
+    const why = held < MOST_HELD ? "; the master may open no more files for them (raise nofile, ulimit -n)" : "";
+    const message = `${held} connections wait for a worker on port ${port}: those that come now are closed${why}`;
+    this.#parts.write({ level: "warn", fields: { port, held }, message });
   }
 
   #tellOfTls(place: Place): void {

@@ -43,7 +43,7 @@ const DESK_AFTER_MS = 200;
 
 /** In a stop, what the master has accepted is handed over first; workers keep at least this share of their time to finish what they have. */
 const SERVING_SHARE = 0.5;
-const NONE_DROPPED = { full: 0, untaken: 0 };
+const NONE_DROPPED = { full: 0, untaken: 0, gone: 0 };
 
 /** An app that says more cannot make the master hold more. */
 const MOST_ADDRESSES = 100;

@@ -4,7 +4,11 @@ import type { World } from "../system/world.ts";
 import type { Candidate, Choice } from "./choice.ts";
 import { sharedNow } from "./clock.ts";
 import { type Connection, type Incoming, type Line, placeOf, type Where } from "./incoming.ts";
-import { Lines, putBack } from "./lines.ts";
+import type { ConnectionHandle } from "./internals.ts";
+import { Lines, putBack, takeGone } from "./lines.ts";
+import { newQueue, type OnItsWay, type Queue, takeOut } from "./queue.ts";
+import type { Room } from "./room.ts";
+import { type Look, Sweep } from "./sweep.ts";
 
 /** What a worker says: it has it, it does not accept (any more), or it heard of it too late. */
 export type Answer = "taken" | "refused" | "late";
@@ -16,8 +20,12 @@ interface Ports {
   /** @returns whether it is the only handle on its way to that worker; null: the channel is closed */
   send(life: number, handOver: HandOver): { readonly isAlone: boolean } | null;
   readonly world: Pick<World, "startTimer">;
-  /** More come there than are held. Told once, until there is room again. */
-  onFull(where: Where): void;
+  /** How many may be held, together with others. */
+  readonly room: Room;
+  /** Which clients have gone. */
+  readonly look: Look;
+  /** More come there than are held, which are so many. Told once, until there is room again. */
+  onFull(where: Where, held: number): void;
   /** How long a worker may take. */
   readonly patienceMs: number;
 }
@@ -28,21 +36,6 @@ export interface HandOver extends Incoming {
   readonly expiresAt: number;
 }
 
-interface OnItsWay {
-  readonly connection: Connection;
-  readonly isAlone: boolean;
-  readonly cancel: () => void;
-}
-
-interface Queue {
-  readonly waiting: Connection[];
-  readonly onTheirWay: Map<number, OnItsWay>;
-  /** It has let one expire and not answered since, or had no descriptor a moment ago. */
-  isStalled: boolean;
-}
-
-/** More than this the master does not hold of one place: each costs a descriptor. A place that nobody serves must not take them from the others. */
-export const MOST_HELD = 4_096;
 /** Of the patience with one that is always late. */
 const MOST_DOUBLINGS = 3;
 /** When a worker without descriptors is tried again, and how long a connection waits for one: then its client is told. */
@@ -52,9 +45,10 @@ const MISSED_MS = 10_000;
 export class HandOvers {
   readonly #ports: Ports;
   readonly #queues: Map<number, Queue> = new Map();
-  readonly #lines: Lines = new Lines();
-  /** How many were closed, by why: too many were held there, or no worker took them. */
-  readonly dropped = { full: 0, untaken: 0 };
+  readonly #lines: Lines;
+  readonly #sweep: Sweep;
+  /** How many were closed, by why: too many were held there, no worker took them, or their client had gone while it was full. */
+  readonly dropped = { full: 0, untaken: 0, gone: 0 };
   /** Nobody comes after those who are there. */
   #isLast = false;
   #nextId = 1;
@@ -62,14 +56,18 @@ export class HandOvers {
 
   constructor(ports: Ports) {
     this.#ports = ports;
+    const { world, room, look } = ports;
+    this.#lines = new Lines(room);
+    this.#sweep = new Sweep({ world, look, isNeeded: () => this.#lines.full.length > 0, clear: (isGone) => this.#clear(isGone) });
   }
 
   give(incoming: Incoming): void {
     const line = this.#lines.of(incoming);
-    if (line.held >= MOST_HELD) return this.#turnAway(line, incoming);
-    line.held++;
+    if (this.#lines.isFull(line)) return this.#turnAway(line, incoming);
+    this.#lines.enter(line);
     line.waiting.push({ incoming, line, arrival: this.#arrivals++, refusedBy: new Set(), lates: 0, missedSince: null });
     this.#serve(line);
+    if (this.#lines.isFull(line)) this.#sweep.start();
   }
 
   onAnswer(life: number, id: number, answer: Answer): void {
@@ -173,9 +171,20 @@ export class HandOvers {
   #turnAway(line: Line, { handle }: Incoming): void {
     handle.close();
     this.dropped.full++;
-    if (line.isFull) return;
-    line.isFull = true;
-    this.#ports.onFull(line);
+    this.#sweep.start();
+    if (line.fullAt !== null) return;
+    line.fullAt = line.held;
+    this.#ports.onFull(line, line.held);
+  }
+
+  /** What is on its way is left alone: somebody may have it already. */
+  #clear(isGone: (handle: ConnectionHandle) => boolean): void {
+    const { full } = this.#lines;
+    for (const { waiting } of [...full, ...this.#queues.values()]) {
+      const gone = takeGone(waiting, ({ line, incoming }) => full.includes(line) && isGone(incoming.handle));
+      this.dropped.gone += gone.length;
+      for (const connection of gone) this.#end(connection);
+    }
   }
 
   #part(life: number, keepsSent: boolean): void {
@@ -209,7 +218,7 @@ export class HandOvers {
   }
 
   #queueOf(life: number): Queue {
-    const queue = this.#queues.get(life) ?? { waiting: [], onTheirWay: new Map(), isStalled: false };
+    const queue = this.#queues.get(life) ?? newQueue();
     this.#queues.set(life, queue);
     return queue;
   }
@@ -283,16 +292,7 @@ export class HandOvers {
 
   /** The master's own copy goes; where no worker has one, that is the end of the connection. */
   #end({ incoming, line }: Connection): void {
-    line.held--;
-    if (line.held < MOST_HELD / 2) line.isFull = false;
+    this.#lines.leave(line);
     incoming.handle.close();
   }
-}
-
-function takeOut(queue: Queue, id: number): Connection | null {
-  const onItsWay = queue.onTheirWay.get(id);
-  if (onItsWay === undefined) return null;
-  queue.onTheirWay.delete(id);
-  onItsWay.cancel();
-  return onItsWay.connection;
 }

@@ -4,39 +4,53 @@ import net from "node:net";
 import { isDecided } from "../policy/forwarded.ts";
 import type { World } from "../system/world.ts";
 import type { ConnectionHandle } from "./internals.ts";
+import { MOST_HELD, type Room } from "./room.ts";
 
 export interface HeadLimits {
   /** A head that was begun has this long; then its worker, which has deadlines of its own, gets it as it is. */
   readonly begunMs: number;
   /** A connection on which nothing comes has this long, as with Node's own servers. */
   readonly silentMs: number;
-  /** Beyond so many, the one that has taken longest is closed. */
+  /** Beyond so many, or what there is room for, the one that has taken longest is closed. */
   readonly most: number;
 }
 
 /** 64 MiB of heads at most. */
-const LIMITS: HeadLimits = { begunMs: 10_000, silentMs: 60_000, most: 4_096 };
+const LIMITS: HeadLimits = { begunMs: 10_000, silentMs: 60_000, most: MOST_HELD };
 
 /** What came of a connection; null: it has ended, or took too long. */
 type Done = (text: string | null) => void;
 
 export class HeadReader {
   readonly #world: Pick<World, "startTimer">;
+  readonly #room: Room;
   readonly #limits: HeadLimits;
+  /** How many were closed for others. */
+  dropped = 0;
   /** In the order in which they came. */
   readonly #readings: Set<Reading> = new Set();
 
-  constructor(world: Pick<World, "startTimer">, limits: HeadLimits = LIMITS) {
+  constructor(world: Pick<World, "startTimer">, room: Room, limits: HeadLimits = LIMITS) {
     this.#world = world;
+    this.#room = room;
     this.#limits = limits;
   }
 
   /** @param done is called once, with the first bytes as latin1; the handle is the caller's again then, closed where it gets null */
   read(handle: ConnectionHandle, done: Done): void {
-    const [oldest] = this.#readings;
-    if (this.#readings.size >= this.#limits.most) oldest?.end(null);
+    if (!this.#room.hasFor(this.#readings.size, this.#limits.most)) {
+      this.dropped++;
+      const [oldest] = this.#readings;
+      if (oldest === undefined) {
+        handle.close();
+        return done(null);
+      }
+      oldest.end(null);
+    }
+    this.#room.take();
     const reading = new Reading(handle, this.#world, this.#limits, (text) => {
       this.#readings.delete(reading);
+      this.#room.leave();
       done(text);
     });
     this.#readings.add(reading);

@@ -23,8 +23,8 @@ export interface Line extends Where {
   held: number;
   /** The life that had the last one. */
   last: number;
-  /** There were too many, which has been said. */
-  isFull: boolean;
+  /** How many there were when they were too many, which has been said. */
+  fullAt: number | null;
 }
 
 export interface Connection {

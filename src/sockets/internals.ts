@@ -19,6 +19,7 @@ export interface TcpHandle {
 
 /** A connection, as it was accepted. */
 export interface ConnectionHandle {
+  readonly fd: number;
   getpeername(out: object): number;
   readStop(): number;
   close(): void;

@@ -2,6 +2,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Candidate, Choice } from "../../src/sockets/choice.ts";
 import { type HandOver, HandOvers } from "../../src/sockets/hand-overs.ts";
+import { Room } from "../../src/sockets/room.ts";
 
 /** The clock of this machine does not come near it. */
 const PATIENCE_MS = 1_000_000;
@@ -10,6 +11,9 @@ export const PORT = 3_000;
 export interface Handle {
   readonly client: string;
   closed: boolean;
+  /** Its client has gone. */
+  isGone: boolean;
+  readonly fd: number;
   getpeername(): number;
   readStop(): number;
   close(): void;
@@ -17,6 +21,7 @@ export interface Handle {
 
 export interface HandOverScene {
   readonly handOvers: HandOvers;
+  readonly room: Room;
   /** What each life was sent, in order. */
   sentTo(life: number): readonly HandOver[];
   give(client: string, port?: number): Handle;
@@ -33,7 +38,7 @@ export interface HandOverScene {
 }
 
 /** Life n is that of slot n - 1. */
-export function setScene(lives: number, choice: Choice): HandOverScene {
+export function setScene(lives: number, choice: Choice, most: number = Number.POSITIVE_INFINITY): HandOverScene {
   let candidates: readonly Candidate[] = Array.from({ length: lives }, (_, slot) => ({ life: slot + 1, slot }));
   const sent: { readonly life: number; readonly handOver: HandOver }[] = [];
   const disconnected = new Set<number>();
@@ -41,8 +46,11 @@ export function setScene(lives: number, choice: Choice): HandOverScene {
   const crowded: number[] = [];
   const timers = new Set<() => void>();
   let isAlone = true;
+  const room = new Room(most);
   const handOvers = new HandOvers({
     choice,
+    room,
+    look: async () => (handle) => (handle as Handle).isGone,
     candidates: () => candidates.filter(({ life }) => !shut.has(life)),
     onFull: ({ port }) => void crowded.push(port),
     send: (life, handOver) => {
@@ -60,11 +68,12 @@ export function setScene(lives: number, choice: Choice): HandOverScene {
   });
   return {
     handOvers,
+    room,
     crowded,
     sentTo: (life) => sent.filter((each) => each.life === life).map(({ handOver }) => handOver),
     give: (client, port = PORT) => {
       const handle: Handle = {
-        ...{ client, closed: false, getpeername: () => 0, readStop: () => 0 },
+        ...{ client, closed: false, isGone: false, fd: -1, getpeername: () => 0, readStop: () => 0 },
         close() {
           handle.closed = true;
         },

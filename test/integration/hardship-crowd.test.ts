@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
-import { limitGuests, placesWithin } from "../../src/master/guests.ts";
+import { placesWithin } from "../../src/master/descriptors.ts";
+import { limitGuests } from "../../src/master/guests.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { DEADLINE_MS, until } from "../helpers/until.ts";
 

@@ -12,8 +12,8 @@ export interface ServiceSource {
   now(): number;
   /** Connections that wait to be accepted, by each port of the app that the master knows. */
   acceptQueues(): Promise<ReadonlyMap<number, number>>;
-  /** Connections that the master has accepted and no worker has had: too many waited, or none could take them. */
-  droppedConnections(): Readonly<Record<"full" | "untaken", number>>;
+  /** Connections that the master has accepted and no worker has had: too many waited, or their client had gone, or none could take them. */
+  droppedConnections(): Readonly<Record<"full" | "untaken" | "gone", number>>;
   orphans(): { readonly reaped: number; readonly zombies: number };
 }
 
@@ -62,7 +62,7 @@ export function addServiceMetrics(registry: Registry, source: ServiceSource, rol
   );
   counter(
     "rollcall_connections_dropped_total",
-    "Connections that the master accepted and closed again: full is that too many waited, untaken that no worker took them.",
+    "Connections that the master accepted and closed again: full is that too many waited, gone that the client had left while too many waited, untaken that no worker took them.",
     ["reason"],
     (set) => {
       for (const [reason, amount] of Object.entries(source.droppedConnections())) set({ reason }, amount);

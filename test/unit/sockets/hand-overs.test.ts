@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../../src/policy/rendezvous.ts";
 import { byClient } from "../../../src/sockets/choice.ts";
-import { type HandOver, MOST_HELD } from "../../../src/sockets/hand-overs.ts";
+import type { HandOver } from "../../../src/sockets/hand-overs.ts";
+import { MOST_HELD } from "../../../src/sockets/room.ts";
 import { type HandOverScene, PORT, setScene as set } from "../../helpers/hand-over-scene.ts";
 
 const setScene = (lives: number): HandOverScene => set(lives, byClient);
@@ -180,7 +181,7 @@ test("a port that nobody serves takes no room from the others, and what is beyon
   assert.equal(give(A, PORT + 1).closed, false);
   assert.equal(handOvers.heldOn(PORT + 1), 1);
   handOvers.drop({ port: PORT, host: null });
-  assert.deepEqual(handOvers.dropped, { full: 2, untaken: MOST_HELD });
+  assert.deepEqual(handOvers.dropped, { full: 2, untaken: MOST_HELD, gone: 0 });
   setOpen(1, true);
   handOvers.retry();
   assert.equal(sentTo(1)[0]?.port, PORT + 1);

@@ -5,6 +5,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { HeadReader } from "../../../src/sockets/head-reader.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle } from "../../../src/sockets/internals.ts";
+import { Room } from "../../../src/sockets/room.ts";
 import { until } from "../../helpers/until.ts";
 
 const LIMITS = { begunMs: 10, silentMs: 60, most: 3 };
@@ -21,7 +22,7 @@ interface Scene {
   running(ms: number): number;
 }
 
-function setScene(t: TestContext): Scene {
+function setScene(t: TestContext, most = 100): Scene {
   const texts: (string | null)[] = [];
   const handles: ConnectionHandle[] = [];
   const timers = new Set<{ readonly ms: number; readonly callback: () => void }>();
@@ -30,7 +31,7 @@ function setScene(t: TestContext): Scene {
     timers.add(timer);
     return () => timers.delete(timer);
   };
-  const reader = new HeadReader({ startTimer }, LIMITS);
+  const reader = new HeadReader({ startTimer }, new Room(most), LIMITS);
   const listener = bindHandle("127.0.0.1", 0);
   assert.ok(typeof listener !== "number");
   const read = (handle: ConnectionHandle): void => reader.read(handle, (text) => texts.push(text) && handles.push(handle));
@@ -100,6 +101,23 @@ test("closes the one that has taken longest when there are too many", async (t) 
   const closed = once(first.resume(), "close");
   await connect();
   await closed;
+  assert.deepEqual(texts, [null]);
+});
+
+test("shares the room of all that waits", async (t) => {
+  const { connect, texts, reader } = setScene(t, 2);
+  const first = await connect();
+  const closed = once(first.resume(), "close");
+  await connect();
+  assert.equal(reader.dropped, 0);
+  await connect();
+  await closed;
+  assert.deepEqual([texts, reader.dropped], [[null], 1]);
+});
+
+test("closes one that there is no room for at all", async (t) => {
+  const { connect, texts } = setScene(t, 0);
+  await once((await connect()).resume(), "close");
   assert.deepEqual(texts, [null]);
 });
 
