@@ -1,6 +1,5 @@
 // Listening where the master accepts: on a socket that it holds for as long as the service lives, and hands each connection to a worker, in turn or to the slot
 // of its client, told by the address or the head of the first request. Of workers it needs to know who listens where. Runs in the master.
-import { setImmediate as turn } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
 import { forwardedFor, isTls } from "../policy/forwarded.ts";
@@ -14,6 +13,7 @@ import { HeadReader } from "../sockets/head-reader.ts";
 import { addressOf, placeOf, type Where } from "../sockets/incoming.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../sockets/internals.ts";
 import { MOST_HELD, Room } from "../sockets/room.ts";
+import { takeIn } from "../sockets/take-in.ts";
 import type { World } from "../system/world.ts";
 import { candidatesOf } from "./candidates.ts";
 import { descriptorLimit, openDescriptors, waitingWithin } from "./descriptors.ts";
@@ -23,9 +23,6 @@ import { portConflict } from "./preflight.ts";
 
 /** How long a worker may take to answer; after twice that another one is given the connection. */
 const PATIENCE_MS = 2_500;
-/** Node accepts one connection of a socket in a turn of the event loop; so many may wait, and those that come meanwhile do not count. */
-const MOST_TURNS = 512;
-
 /** How the worker is chosen that a connection is handed to. */
 export type AcceptStrategy = "round-robin" | "sticky";
 
@@ -168,12 +165,7 @@ export class Acceptor {
   }
 
   async #leave(waitMs: number): Promise<void> {
-    // The first one ends the turn that this is in; after each of the others every socket has been looked at.
-    await turn();
-    for (let turns = 0, before = -1; turns < MOST_TURNS && before !== this.#accepted; turns++) {
-      before = this.#accepted;
-      await turn();
-    }
+    await takeIn(() => this.#accepted);
     for (const place of this.#places.values()) place.handle.close();
     this.#isLast = true;
     this.#heads.finish();

@@ -1,5 +1,6 @@
 // The drain: stop accepting, last answers, idle allowance, WebSockets, hooks, end. Every wait has a deadline. Runs in a child.
 import type { Assignment } from "../../messenger/wire.ts";
+import { takeIn } from "../../sockets/take-in.ts";
 import type { Channel } from "../border/channel.ts";
 import { isHeld, kindOf } from "../traffic/connection.ts";
 import { Sweep } from "../traffic/sweep.ts";
@@ -9,8 +10,6 @@ import type { Hooks } from "./hooks.ts";
 
 /** The hooks keep at least this share of the budget: requests that last longer go on beside them. */
 const REQUESTS_SHARE = 0.8;
-/** Node accepts one connection of a socket in a turn of the event loop; so many may wait, and those that come meanwhile do not count. */
-const MOST_TURNS = 512;
 /** How long the last message to the master, and the last bytes to clients, may take. */
 const FLUSH_MS = 100;
 
@@ -69,12 +68,8 @@ export class Drain {
   /** What waits is left to the others; where nobody comes after, it is taken in first. */
   async #stopAccepting(isLast: boolean): Promise<void> {
     const { channel, traffic, hooks } = this.#parts;
-    // The first turn ends the one that this is in; after each of the others every socket has been looked at.
-    await turn();
-    for (let turns = 0, before = -1; isLast && turns < MOST_TURNS && before !== traffic.accepted; turns++) {
-      before = traffic.accepted;
-      await turn();
-    }
+    if (isLast) await takeIn(() => traffic.accepted);
+    else await new Promise((resolve) => setImmediate(resolve));
     traffic.closeListeners();
     traffic.lastResponses();
     hooks.announce();
@@ -153,8 +148,4 @@ export class Drain {
   #end(): void {
     process.exit(this.#order?.exitCode ?? 0);
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
