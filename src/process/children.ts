@@ -5,7 +5,7 @@ import { Turnstile } from "../messenger/turnstile.ts";
 import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-import type { ConnectionHandle, TcpHandle } from "../sockets/internals.ts";
+import { type ConnectionHandle, isListener, type TcpHandle } from "../sockets/internals.ts";
 import { signalProcess } from "../system/kin.ts";
 import { OomWatch } from "../system/oom.ts";
 import type { ProcessIdentity } from "../system/procfs.ts";
@@ -232,8 +232,9 @@ export class Children {
     const message = handed === null ? openFromChild(raw) : null;
     if (message !== null) this.#silent.delete(life);
     const isTaken = message !== null && isAllowed(message, limits);
-    if (isTaken) this.#dispatch(life, place, message, handle as TcpHandle | undefined);
-    else closeHandle(handle);
+    const listener = isTaken && isListener(handle) ? handle : undefined;
+    if (isTaken) this.#dispatch(life, place, message, listener);
+    if (listener === undefined) closeHandle(handle);
     return isTaken;
   }
 

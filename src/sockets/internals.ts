@@ -135,9 +135,20 @@ export function giveConnection(first: object, connection: ConnectionHandle): voi
   (first as { onconnection(errno: number, connection: ConnectionHandle): void }).onconnection(0, connection);
 }
 
+/** Whether it is a handle to listen with, whatever was sent for one: a socket or a server is an object of another kind. */
+export function isListener(sent: unknown): sent is TcpHandle {
+  const { fd, close, listen } = (sent ?? {}) as Partial<Record<keyof TcpHandle, unknown>>;
+  return typeof fd === "number" && typeof close === "function" && typeof listen === "function";
+}
+
 /** Whether a handle that was sent down a channel is still to be taken by the other side. */
 export function isHandleInFlight(channel: NodeJS.Process | ChildProcess = process): boolean {
   return (channel as unknown as { _handleQueue?: unknown })._handleQueue != null;
+}
+
+/** Whether the other side has gone while a handle was still to be taken: Node waits for its acknowledgement before it says "disconnect", for ever. */
+export function isGoneUnheard(): boolean {
+  return process.channel == null && !process.connected && isHandleInFlight();
 }
 
 interface Sender {

@@ -37,6 +37,7 @@ describe("a worker that writes", { concurrency: 2 }, () => {
     "letters",
     "forged",
     "no-letters",
+    "lodged",
     "cyclic",
   ] as const;
   for (const name of attacks) {

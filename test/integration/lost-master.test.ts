@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { accepts, ask, connect } from "../helpers/load.ts";
+import { freePort } from "../helpers/ports.ts";
 import { childrenOf, isAlive, kill } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
+import { isStopped } from "../helpers/victims.ts";
 
 /** Two workers and an agent that write their exit codes to a file; they are gone when the test ends, whatever became of the master. */
 async function startWatched(
@@ -62,6 +64,17 @@ describe("children that lost their master", { concurrency: 2 }, () => {
 
   test("exit 110 at once when they have nothing in hand", async (t) => {
     const { service, pids, codes } = await startWatched(t, ["--stop-timeout", "60s"]);
+    process.kill(service.pid, "SIGKILL");
+    await until("all are gone", () => !pids.some(isAlive));
+    assert.deepEqual(await codes(), ["agent 110", "worker 110", "worker 110"]);
+  });
+
+  test("hear of it also while a socket is on its way to it", { skip: process.platform !== "linux" && "Linux only" }, async (t) => {
+    const { service, pids, codes } = await startWatched(t, ["--stop-timeout", "60s"]);
+    process.kill(service.pid, "SIGSTOP");
+    await until("the master stands still", () => isStopped(service.pid));
+    // A port that nobody declared: the worker lodges its socket with the master.
+    assert.equal((await ask(service.url(`/?port=${await freePort()}`))).body, "done");
     process.kill(service.pid, "SIGKILL");
     await until("all are gone", () => !pids.some(isAlive));
     assert.deepEqual(await codes(), ["agent 110", "worker 110", "worker 110"]);

@@ -2,10 +2,12 @@
 import cluster from "node:cluster";
 import { type Handed, openHanded, sealHanded } from "../../messenger/handed.ts";
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../../messenger/wire.ts";
-import { isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
+import { isGoneUnheard, isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 const LOOK_MS = 5;
+/** How long a lost master goes unnoticed at most where a handle was on its way to it. */
+const UNHEARD_MS = 100;
 
 export class Channel {
   readonly #own: number;
@@ -13,6 +15,7 @@ export class Channel {
   #onListen: (order: ListenOrder, handle: unknown) => void = () => {};
   #onHanded: (handed: Handed, handle: unknown) => void = () => {};
   #isLetGo = false;
+  #watch: NodeJS.Timeout | null = null;
 
   constructor() {
     intercept((event, [message, handle]) => {
@@ -63,6 +66,7 @@ export class Channel {
   send(message: ChildToMaster, done: () => void = ignore, handle?: TcpHandle): void {
     if (!process.connected || process.send === undefined) return done();
     process.send(seal(message), handle as never, undefined, () => done());
+    if (handle !== undefined) this.#watchOver();
   }
 
   /** Sends a letter with a handle. @throws RangeError for one that is too long */
@@ -73,6 +77,7 @@ export class Channel {
       return false;
     }
     process.send(sealed, handle as never, undefined, () => done());
+    this.#watchOver();
     return true;
   }
 
@@ -87,6 +92,16 @@ export class Channel {
    */
   async handlesTaken(): Promise<void> {
     while (process.connected && isHandleInFlight()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+
+  #watchOver(): void {
+    this.#watch ??= setInterval(() => {
+      const isGone = isGoneUnheard();
+      if (!isGone && isHandleInFlight()) return;
+      clearInterval(this.#watch ?? undefined);
+      this.#watch = null;
+      if (isGone) process.emit("disconnect");
+    }, UNHEARD_MS).unref();
   }
 
   /** Whether it keeps the process alive, for the time being. */
