@@ -124,7 +124,8 @@ export function metricsPage(): string {
   const unused = (): never => {
     throw new Error("the docs scrape nothing");
   };
-  const sources = { state: unused, now: unused, acceptQueues: unused, droppedConnections: unused, orphans: unused, messages: unused };
+  const connections = { acceptQueues: unused, droppedConnections: unused, movedConnections: unused };
+  const sources = { ...connections, state: unused, now: unused, orphans: unused, messages: unused };
   const all = createMetrics({ version: "0", hasAgent: true, ...sources }).describe();
   const own = all.filter((metric) => metric.name.startsWith("rollcall_"));
   const master = all.filter((metric) => !metric.name.startsWith("rollcall_"));

@@ -2,6 +2,7 @@
 // of its client, told by the address or the head of the first request. Of workers it needs to know who listens where. Runs in the master.
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
+import type { HandOverAnswer } from "../messenger/wire.ts";
 import { forwardedFor, isTls } from "../policy/forwarded.ts";
 import { isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
@@ -102,12 +103,14 @@ export class Acceptor {
         return this.#open(life, message);
       case "shut":
         return this.#shut(life, this.#places.get(placeOf(message)));
-      case "answered":
-        this.#handOvers.onAnswer(life, message.id, message.answer);
-        return this.#tellDone();
       default:
         message satisfies never;
     }
+  }
+
+  onAnswer(life: number, id: number, answer: HandOverAnswer): void {
+    this.#handOvers.onAnswer(life, id, answer);
+    this.#tellDone();
   }
 
   onMissed(life: number): void {

@@ -54,9 +54,6 @@ export class Lodgings {
       case "reopened":
         this.#open(life, this.#lodgings.get(keyOf(message)));
         return this.#offer(life, message);
-      case "answered":
-        // Nothing is handed over where sockets are held.
-        return;
       default:
         message satisfies never;
     }

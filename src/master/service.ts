@@ -26,6 +26,7 @@ import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
 import { settlePorts } from "./free-ports.ts";
 import { checkHttps } from "./https.ts";
 import { prepareLastResort } from "./last-resort.ts";
+import { Levelling } from "./levelling.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
@@ -43,7 +44,6 @@ const DESK_AFTER_MS = 200;
 
 /** In a stop, what the master has accepted is handed over first; workers keep at least this share of their time to finish what they have. */
 const SERVING_SHARE = 0.5;
-const NONE_DROPPED = { full: 0, untaken: 0, gone: 0 };
 
 /** An app that says more cannot make the master hold more. */
 const MOST_ADDRESSES = 100;
@@ -90,8 +90,10 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       onEvent,
       onRemark: remark,
       onPort: (...said) => (acceptor ?? lodgings).onPort(...said),
-      onMissed: (life) => acceptor?.onMissed(life),
-      onCutOff: (life) => acceptor?.onCutOff(life),
+      onAnswer: (...said) => handing.onAnswer(...said),
+      onSpare: (...said) => levelling.onSpare(...said),
+      onMissed: (life) => handing.onMissed(life),
+      onCutOff: (life) => handing.onCutOff(life),
       onHanded: (...handed) => post.handed(...handed),
       onJunk: (place) => post.junk(place),
       onPost: (...joined) => post.join(...joined),
@@ -105,12 +107,15 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const onConflict = (error: Error): void => refusals.onConflict(error);
   const acceptor =
     accept === null ? null : new Acceptor({ strategy: accept, config, children, world, write, state: () => loop.state, onConflict });
+  const levelling = new Levelling({ children, world, state: () => loop.state });
+  const handing = acceptor ?? levelling;
   acceptor?.bind();
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, acceptQueues, status, write, order },
-    droppedConnections: () => acceptor?.dropped ?? NONE_DROPPED,
+    droppedConnections: () => handing.dropped,
+    movedConnections: () => levelling.moved,
     orphans: () => orphans,
     messages: () => post.counts,
     state: () => loop.state,
@@ -164,14 +169,14 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
-    if (event.type === "disconnected") acceptor?.onDisconnected(event.life);
-    if (event.type === "exited") acceptor?.onGone(event.life);
+    if (event.type === "disconnected") handing.onDisconnected(event.life);
+    if (event.type === "exited") handing.onGone(event.life);
     if (event.type === "exited") post.leave(event.life);
   }
 
   function settled(state: State): void {
     if (hasStarted(state)) bootSeen();
-    acceptor?.settled(state);
+    handing.settled(state);
     desk.settled(state);
     parent.settled(state);
     post.settled(state);
@@ -195,7 +200,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         for (const { handle, ...queue } of sockets.of([effect.queue])) children.tell(effect.life, { type: "release", ...queue });
         return;
       case "close-queues":
-        acceptor?.close();
+        handing.close();
         return sockets.close();
       case "drain":
         return drain(effect);
@@ -239,7 +244,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
 
   function drain({ life, ...order }: Extract<Effect, { type: "drain" }>): void {
     const endsAt = world.now() + order.budgetMs;
-    const tell = (): void => children.tell(life, { ...order, budgetMs: Math.max(0, endsAt - world.now()) });
+    const tell = (): void => void children.tell(life, { ...order, budgetMs: Math.max(0, endsAt - world.now()) });
     if (acceptor === null) tell();
     else acceptor.drain(life, order.budgetMs * SERVING_SHARE, tell);
   }

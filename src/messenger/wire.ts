@@ -2,6 +2,8 @@
 // Every message carries the brand; whatever else arrives on the channel is the app's own business and is ignored.
 import { LONGEST_NAME, LONGEST_REASON } from "../policy/ailments.ts";
 import type { Fault, Role, Sample } from "../policy/life.ts";
+import { isAmount, isCount, isHost } from "./fields.ts";
+import { openSpareFromChild, openSpareFromMaster, type SpareOrder, type SpareWord } from "./spare.ts";
 
 /** Marks Rollcall's own messages; its number changes when their shape does. */
 export const BRAND = "rollcall/1";
@@ -83,6 +85,7 @@ export type ChildToMaster =
   | { readonly type: "opened" | "shut" | "reopened"; readonly port: number; readonly host: string | null }
   /** What became of a connection that was handed over. */
   | { readonly type: "answered"; readonly id: number; readonly answer: HandOverAnswer }
+  | SpareWord
   | CutOff;
 
 /** The worker has it, it does not accept there (any more), or it heard of it too late. */
@@ -140,7 +143,7 @@ export interface HandOverOrder {
   readonly expiresAt: number;
 }
 
-export type ListenOrder = QueueOrder | PortOrder | HandOverOrder;
+export type ListenOrder = QueueOrder | PortOrder | HandOverOrder | SpareOrder;
 
 export type MasterToChild = DrainOrder | ListenOrder;
 
@@ -204,7 +207,7 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       return { type: "cut", by: raw.by === "app" ? "app" : "deadline", requests, connections, hooks: hooks === true };
     }
     default:
-      return null;
+      return openSpareFromChild(raw);
   }
 }
 
@@ -233,7 +236,7 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
       return isWhole ? { type: "take", id, port, host, head, expiresAt } : null;
     }
     default:
-      return null;
+      return openSpareFromMaster(raw);
   }
 }
 
@@ -275,17 +278,4 @@ function openFault(raw: unknown): Fault | null {
     code: typeof code === "string" ? code.slice(0, 100) : null,
     port: isCount(port) ? port : null,
   };
-}
-
-function isHost(value: unknown): value is string | null {
-  return value === null || (typeof value === "string" && value.length <= 256);
-}
-
-/** Bounded, so that no sum of what children claim ever becomes infinite. */
-function isAmount(value: unknown): value is number {
-  return typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
-}
-
-function isCount(value: unknown): value is number {
-  return isAmount(value) && Number.isInteger(value);
 }

@@ -3,16 +3,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
 import type { Turnstile } from "../messenger/turnstile.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-import { isHandleInFlight } from "../sockets/internals.ts";
+import { HANDLE_MISSED, isHandleInFlight } from "../sockets/internals.ts";
 import { preferForOom } from "../system/oom-score.ts";
 import { cutOff, readChannel } from "./child-channel.ts";
 import { afterLastWords, LAST_WORDS_MS } from "./last-words.ts";
 import { type LaunchPlan, launchOf, type Place } from "./launch.ts";
 import { postPipe } from "./post-pipe.ts";
 import type { Vessel, VesselListener } from "./vessel.ts";
-
-/** Node's own answer to a message whose handle did not come with it. */
-const HANDLE_MISSED = "NODE_HANDLE_NACK";
 
 export interface Birth {
   readonly plan: LaunchPlan;

@@ -1,15 +1,25 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
+
+import { Allowance } from "../messenger/allowance.ts";
 import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
+import type { SpareWord } from "../messenger/spare.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
-import { type ChildToMaster, type CutOff, type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
+import {
+  type ChildToMaster,
+  type CutOff,
+  type HandOverAnswer,
+  type HandOverOrder,
+  type MasterToChild,
+  openFromChild,
+  seal,
+} from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import { type ConnectionHandle, isListener, type TcpHandle } from "../sockets/internals.ts";
 import { signalProcess } from "../system/kin.ts";
 import { OomWatch } from "../system/oom.ts";
 import type { ProcessIdentity } from "../system/procfs.ts";
-import { Allowance } from "./allowance.ts";
 import { closeHandle } from "./child-channel.ts";
 import { startProcess } from "./child-process.ts";
 import { Descendants, type Ended } from "./descendants.ts";
@@ -38,7 +48,7 @@ export type Remark =
   | { readonly type: "complaint"; readonly place: Place; readonly message: string };
 
 /** What a worker says of the ports that can be held. */
-export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" | "answered" }>;
+export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
 
 /** A child that says more than so many things for the log in a while is not listened to, nor one that hands over more sockets than any app listens on. */
 const MOST_REMARKS = 100;
@@ -47,11 +57,15 @@ const MOST_HANDLES = 512;
 /** Nor does one child have more connections pass through the master. */
 const MOST_HANDED = 10_000;
 const HANDED_PERIOD_MS = 1_000;
+/** Nor is one heard that offers others more of them than a worker does, each with two words. */
+const MOST_SPARED = 500;
+const SPARED_PERIOD_MS = 20_000;
 
 interface Limits {
   readonly remarks: Allowance;
   readonly handles: Allowance;
   readonly handed: Allowance;
+  readonly spared: Allowance;
 }
 
 interface Listeners {
@@ -59,6 +73,10 @@ interface Listeners {
   readonly onRemark: (remark: Remark) => void;
   /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
   readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
+  /** What became of a connection that was handed over. */
+  readonly onAnswer: (life: number, id: number, answer: HandOverAnswer) => void;
+  /** With `yields` a connection comes along. */
+  readonly onSpare: (life: number, word: SpareWord, handle: TcpHandle | undefined) => void;
   /** A letter came with a handle, which whoever hears of it closes. */
   readonly onHanded: (life: number, handed: Handed, handle: TcpHandle) => void;
   /** It wrote what is no message. */
@@ -112,6 +130,7 @@ export class Children {
       remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
       handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
       handed: new Allowance(MOST_HANDED, HANDED_PERIOD_MS),
+      spared: new Allowance(MOST_SPARED, SPARED_PERIOD_MS),
     };
     const onTrouble = (error: Error): void => this.#listeners.onRemark({ type: "trouble", place, error });
     const birth = { plan: this.#plan, place, sockets, mark: this.#descendants.markOf(life), turnstile: this.#turnstile };
@@ -132,15 +151,17 @@ export class Children {
     });
   }
 
-  /** Sends an order; a handle goes along as a copy. */
-  tell(life: number, message: MasterToChild, handle?: TcpHandle): void {
+  /** Sends an order; a handle goes along as a copy. @returns whether it was sent */
+  tell(life: number, message: MasterToChild, handle?: TcpHandle): boolean {
     const vessel = this.#vessels.get(life);
     if (message.type === "drain" && vessel !== undefined) {
       this.#note(life, vessel);
       // Before its first statement it hears no order, on a busy machine for seconds.
       if (this.#silent.has(life)) vessel.endUnborn();
     }
-    if (vessel?.isConnected === true && vessel.takes()) vessel.send(seal(message), handle, ignore);
+    if (vessel?.isConnected !== true || !vessel.takes()) return false;
+    vessel.send(seal(message), handle, ignore);
+    return true;
   }
 
   /**
@@ -239,7 +260,7 @@ export class Children {
   }
 
   #dispatch(life: number, place: Place, message: ChildToMaster, handle: TcpHandle | undefined): void {
-    const { onEvent, onRemark, onPort } = this.#listeners;
+    const { onEvent, onRemark, onPort, onAnswer, onSpare } = this.#listeners;
     switch (message.type) {
       case "ready":
         return onEvent({ type: "readied", life });
@@ -262,8 +283,14 @@ export class Children {
       case "opened":
       case "shut":
       case "reopened":
-      case "answered":
         return onPort(life, message, handle);
+      case "answered":
+        return onAnswer(life, message.id, message.answer);
+      case "spare":
+      case "wants":
+      case "keeps":
+      case "yields":
+        return onSpare(life, message, handle);
       case "listening":
       case "cut":
         return onRemark({ ...message, place });
@@ -273,10 +300,11 @@ export class Children {
   }
 }
 
-function isAllowed(message: ChildToMaster, { remarks, handles }: Limits): boolean {
+function isAllowed(message: ChildToMaster, { remarks, handles, spared }: Limits): boolean {
   const { type } = message;
   if (type === "lodged" || type === "locked") return handles.take();
   if (type === "listening" || type === "cut" || type === "idle" || (type === "fault" && message.survived)) return remarks.take();
+  if (type === "spare" || type === "yields") return spared.take();
   return true;
 }
 

@@ -30,17 +30,16 @@ if (assignment !== null && openPost !== null) {
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   const guard = new SignalGuard();
   const channel = new Channel();
-  const listening = assignment.handOver === null ? new HeldListening(assignment, channel) : new HandOverListening(assignment, channel);
   const traffic = new Traffic();
+  const listening =
+    assignment.handOver === null ? new HeldListening(assignment, channel, traffic) : new HandOverListening(assignment, channel);
   const hooks = new Hooks(guard);
-  const drain = new Drain({ channel, traffic, hooks, assignment });
+  const drain = new Drain({ channel, traffic, hooks, listening, assignment });
   channel.onDrain((order) => {
-    listening.end();
     drain.begin({ budgetMs: order.budgetMs, idleMs: order.idleMs, isLast: order.isLast, exitCode: 0 });
   });
   channel.onLost(() => {
     endDescendantsAtExit(assignment);
-    listening.end();
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, isLast: true, exitCode: 110 });
   });
   const post = new PostBox(assignment, channel, openPost);

@@ -30,6 +30,14 @@ export const byClient: Choice = {
   },
 };
 
+/** The one that asked for it, which the client names, as long as it may have it; else the next one after the one before. */
+export const byWish: Choice = {
+  isForAnybody: false,
+  choose(client, last, candidates) {
+    return candidates.find(({ life }) => String(life) === client) ?? inTurn.choose(client, last, candidates);
+  },
+};
+
 /** The next one after the one before. */
 export const inTurn: Choice = {
   isForAnybody: true,

@@ -1,5 +1,6 @@
 // All queues of a port in the place of a server's one handle: Node's listen() opens them through it, close(), ref() and unref() reach each of
 // them, and queues may come and go while it listens. Runs in a worker, and in the self-test.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { attachHandle, type ConnectionHandle, giveConnection, isSameSocket, looksLikeTcp, type TcpHandle } from "./internals.ts";
 
 /** Node's own default backlog. */
@@ -16,6 +17,10 @@ export class HandleGroup {
   #sockets: readonly Socket[] = [];
   readonly #listened: (errno: number) => void;
   readonly #closed: () => void;
+  readonly #divert: (connection: ConnectionHandle) => boolean;
+  readonly #recall: () => void;
+  /** Where a connection that somebody else decides about begins: in no request's context. */
+  readonly #inContext: <Result>(run: () => Result) => Result = AsyncLocalStorage.snapshot();
   readonly #refusal: number;
   #name: object;
   #backlog: number | null;
@@ -28,14 +33,19 @@ export class HandleGroup {
    * @param refusal a negative errno that listen() fails with
    * @param listened is called with 0 once it listens, or with the errno for which it does not
    * @param closed is called once it listens no longer
+   * @param divert whether a connection that was accepted goes elsewhere for now, perhaps to come back by give()
+   * @param recall is called before it closes: what was diverted comes back at once, or never
    */
-  constructor({ name = {}, backlog = null, refusal = 0, listened = () => {}, closed = () => {} }: Partial<GroupOptions> = {}) {
+  constructor({ name = {}, backlog = null, refusal = 0, ...options }: Partial<GroupOptions> = {}) {
+    const { listened = () => {}, closed = () => {}, divert = () => false, recall = () => {} } = options;
     looksLikeTcp(HandleGroup.prototype);
     this.#name = name;
     this.#backlog = backlog;
     this.#refusal = refusal;
     this.#listened = listened;
     this.#closed = closed;
+    this.#divert = divert;
+    this.#recall = recall;
   }
 
   get isOpen(): boolean {
@@ -74,7 +84,7 @@ export class HandleGroup {
 
   /** A connection that somebody else has accepted for it. */
   give(connection: ConnectionHandle): void {
-    giveConnection(this, connection);
+    this.#inContext(() => giveConnection(this, connection));
   }
 
   remove(queue: number): void {
@@ -100,6 +110,7 @@ export class HandleGroup {
   /** net.Server calls this with nothing; its "close" comes after the last connection anyhow. */
   close(callback?: () => void): void {
     const wasOpen = this.#state === "open";
+    if (wasOpen) this.#recall();
     this.#state = "closed";
     this.#drop(() => true);
     if (wasOpen) this.#closed();
@@ -145,14 +156,16 @@ export class HandleGroup {
 
   #attach(handle: TcpHandle): number {
     if (!this.#isRef) handle.unref();
-    return attachHandle(this, handle, this.#backlog ?? BACKLOG);
+    return attachHandle(this, handle, this.#backlog ?? BACKLOG, this.#divert);
   }
 }
 
-interface GroupOptions {
+export interface GroupOptions {
   readonly name: object;
   readonly backlog: number | null;
   readonly refusal: number;
   readonly listened: (errno: number) => void;
   readonly closed: () => void;
+  readonly divert: (connection: ConnectionHandle) => boolean;
+  readonly recall: () => void;
 }

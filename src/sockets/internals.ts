@@ -25,6 +25,11 @@ export interface ConnectionHandle {
   close(): void;
 }
 
+/** What Node makes of a server's handle. */
+interface Accepting {
+  onconnection(errno: number, connection?: ConnectionHandle): void;
+}
+
 /** libuv's flags of uv_tcp_bind. */
 const UV_TCP_REUSEPORT = 2;
 /** Node's own default. */
@@ -107,13 +112,16 @@ export function handIn(options: object, handle: object): void {
 /**
  * Makes the server that owns one handle accept from one more. Node's own accept code runs for it: connections count, limits hold and events come
  * as from the first handle.
+ * @param divert whether a connection goes elsewhere for now, perhaps to come back by giveConnection()
  * @returns 0, or a negative errno
  */
-export function attachHandle(first: object, more: TcpHandle, backlog: number): number {
+export function attachHandle(first: object, more: TcpHandle, backlog: number, divert: (connection: ConnectionHandle) => boolean): number {
   const owner = ownerSymbol(first);
   if (owner === undefined) return -22;
-  const model = first as { onconnection?: unknown; [owner: symbol]: unknown };
-  more.onconnection = model.onconnection;
+  const model = first as Accepting & { readonly [owner: symbol]: unknown };
+  more.onconnection = (errno: number, connection?: ConnectionHandle): void => {
+    if (errno !== 0 || connection === undefined || !divert(connection)) model.onconnection(errno, connection);
+  };
   (more as unknown as Record<symbol, unknown>)[owner] = model[owner];
   return more.listen(backlog);
 }
@@ -132,7 +140,7 @@ export function acceptFrom(handle: TcpHandle, onConnection: (connection: Connect
 
 /** Gives a server a connection as if its own handle had accepted it. */
 export function giveConnection(first: object, connection: ConnectionHandle): void {
-  (first as { onconnection(errno: number, connection: ConnectionHandle): void }).onconnection(0, connection);
+  (first as Accepting).onconnection(0, connection);
 }
 
 /** Whether it is a handle to listen with, whatever was sent for one: a socket or a server is an object of another kind. */
@@ -140,6 +148,16 @@ export function isListener(sent: unknown): sent is TcpHandle {
   const { fd, close, listen } = (sent ?? {}) as Partial<Record<keyof TcpHandle, unknown>>;
   return typeof fd === "number" && typeof close === "function" && typeof listen === "function";
 }
+
+/** Whether it is a connection whose client is still there, whatever was sent for one. */
+export function isConnected(sent: TcpHandle): boolean {
+  const { getpeername } = sent as Partial<ConnectionHandle>;
+  return typeof getpeername === "function" && getpeername.call(sent, {}) === 0;
+}
+
+/** Node's own answers to a message that a handle came with, or should have come with. */
+export const HANDLE_TAKEN = "NODE_HANDLE_ACK";
+export const HANDLE_MISSED = "NODE_HANDLE_NACK";
 
 /** Whether a handle that was sent down a channel is still to be taken by the other side. */
 export function isHandleInFlight(channel: NodeJS.Process | ChildProcess = process): boolean {

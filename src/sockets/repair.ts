@@ -4,7 +4,7 @@
 // messages. Runs in the master.
 import type { ChildProcess } from "node:child_process";
 import cluster, { type Worker } from "node:cluster";
-import { countUnsent, isHandleInFlight } from "./internals.ts";
+import { countUnsent, HANDLE_MISSED, HANDLE_TAKEN, isHandleInFlight } from "./internals.ts";
 
 interface Connection {
   close(): void;
@@ -70,8 +70,8 @@ function watch(worker: Worker): void {
   child.send = watched as typeof child.send;
   // Before Node: what it is told of an answer is settled here.
   child.prependListener("internalMessage", (message: InternalMessage) => {
-    if (message?.cmd === "NODE_HANDLE_ACK") onTheirWay.shift();
-    else if (message?.cmd === "NODE_HANDLE_NACK") onMissed(onTheirWay.shift() ?? null);
+    if (message?.cmd === HANDLE_TAKEN) onTheirWay.shift();
+    else if (message?.cmd === HANDLE_MISSED) onMissed(onTheirWay.shift() ?? null);
     else if (message?.cmd === "NODE_CLUSTER" && message.ack !== undefined) onAnswer(message.ack, message);
   });
   let ended = false;

@@ -42,6 +42,8 @@ const ASSIGNMENT: Assignment = {
   thread: false,
 };
 
+const NO_TRAFFIC = { connections: new Set<never>(), isLasting: false };
+
 /** One for each test process: it hooks every listen() from then on. */
 export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
   const said: Said[] = [];
@@ -53,7 +55,7 @@ export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
       done?.();
     },
   };
-  const held = new HeldListening({ ...ASSIGNMENT, ...assignment }, channel as unknown as Channel);
+  const held = new HeldListening({ ...ASSIGNMENT, ...assignment }, channel as unknown as Channel, NO_TRAFFIC);
   return {
     said,
     end: () => held.end(),

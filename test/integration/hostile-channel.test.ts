@@ -38,6 +38,7 @@ describe("a worker that writes", { concurrency: 2 }, () => {
     "forged",
     "no-letters",
     "lodged",
+    "spared",
     "cyclic",
   ] as const;
   for (const name of attacks) {
@@ -45,6 +46,7 @@ describe("a worker that writes", { concurrency: 2 }, () => {
       const service = await startService(t, { app: "channel-attacks.mjs", workers: 2, flags: ["--backoff-delay", "10ms"] });
       await service.untilReady();
       const master = (await service.status()).pid;
+      const before = await service.workerPids();
       const { pid, problem } = await attack(service, name);
       const reason = EXPECTED[name];
       if (reason !== undefined)
@@ -54,6 +56,8 @@ describe("a worker that writes", { concurrency: 2 }, () => {
         );
       if (reason === "malformed") await until("it is replaced", async () => !(await service.workerPids()).includes(pid));
       await isUnharmed(service, master);
+      const others = before.filter((each) => each !== pid);
+      assert.ok((await service.workerPids()).includes(others[0] as number), "the other one lives");
       if (name === "cyclic") assert.match(problem, /circular/);
       if (name === "remarks") assert.ok((await service.status()).addresses.length <= 100);
       service.signal("SIGTERM");

@@ -14,6 +14,8 @@ export interface ServiceSource {
   acceptQueues(): Promise<ReadonlyMap<number, number>>;
   /** Connections that the master has accepted and no worker has had: too many waited, or their client had gone, or none could take them. */
   droppedConnections(): Readonly<Record<"full" | "untaken" | "gone", number>>;
+  /** Connections that another worker has than the one that had accepted them, because it had fewer. */
+  movedConnections(): number;
   orphans(): { readonly reaped: number; readonly zombies: number };
 }
 
@@ -67,6 +69,12 @@ export function addServiceMetrics(registry: Registry, source: ServiceSource, rol
     (set) => {
       for (const [reason, amount] of Object.entries(source.droppedConnections())) set({ reason }, amount);
     },
+  );
+  counter(
+    "rollcall_connections_moved_total",
+    "Connections that went to a worker with fewer than the one that had accepted them.",
+    [],
+    (set) => set({}, source.movedConnections()),
   );
   gauge(
     "rollcall_zombies",

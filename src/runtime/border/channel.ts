@@ -2,7 +2,15 @@
 import cluster from "node:cluster";
 import { type Handed, openHanded, sealHanded } from "../../messenger/handed.ts";
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../../messenger/wire.ts";
-import { isGoneUnheard, isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
+import {
+  type ConnectionHandle,
+  HANDLE_MISSED,
+  HANDLE_TAKEN,
+  isGoneUnheard,
+  isHandleInFlight,
+  sendPastHandles,
+  type TcpHandle,
+} from "../../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 const LOOK_MS = 5;
@@ -67,6 +75,26 @@ export class Channel {
     if (!process.connected || process.send === undefined) return done();
     process.send(seal(message), handle as never, undefined, () => done());
     if (handle !== undefined) this.#watchOver();
+  }
+
+  /**
+   * Gives a connection away. While another handle is on its way, it keeps it.
+   * @param done whether the master has it; called once it does, or will never have it
+   */
+  giveAway(message: ChildToMaster, connection: ConnectionHandle, done: (isGone: boolean) => void): void {
+    if (isHandleInFlight()) return done(false);
+    let isSettled = false;
+    const settle = (isGone: boolean): void => {
+      process.off("internalMessage", onAnswer).off("disconnect", onLost);
+      if (!isSettled) done(isGone);
+      isSettled = true;
+    };
+    const onLost = (): void => settle(false);
+    const onAnswer = (raw: { readonly cmd?: unknown } | null): void => {
+      if (raw?.cmd === HANDLE_TAKEN || raw?.cmd === HANDLE_MISSED) settle(raw.cmd === HANDLE_TAKEN);
+    };
+    process.on("internalMessage", onAnswer).on("disconnect", onLost);
+    this.send(message, () => process.connected || settle(false), connection as unknown as TcpHandle);
   }
 
   /** Sends a letter with a handle. @throws RangeError for one that is too long */

@@ -21,11 +21,20 @@ export interface DrainOrder {
   readonly exitCode: number;
 }
 
+/** How the app listens, as the drain has to know it. */
+interface Listening {
+  /** Nothing new is listened on. */
+  end(): void;
+  /** Nothing is taken any more. */
+  finish(): void;
+}
+
 interface Parts {
   readonly assignment: Assignment;
   readonly channel: Channel;
   readonly traffic: Traffic;
   readonly hooks: Hooks;
+  readonly listening: Listening;
 }
 
 export class Drain {
@@ -61,6 +70,7 @@ export class Drain {
     this.#sweep.allow(order.idleMs);
     setTimeout(() => this.#runHooks(), order.budgetMs * REQUESTS_SHARE).unref();
     if (!first) return;
+    this.#parts.listening.end();
     process.once("exit", () => this.#report("app"));
     void this.#stopAccepting(order.isLast);
   }
@@ -104,6 +114,7 @@ export class Drain {
   #runHooks(): void {
     if (this.#hooksStarted) return;
     this.#hooksStarted = true;
+    this.#parts.listening.finish();
     this.#closeWebSockets();
     void this.#runAndEnd();
   }

@@ -1,13 +1,13 @@
 // Listening where the master accepts: the app's listen() gets a handle that is none, and the connections that the master hands over come out of it as if it
 // had accepted them. A port that nobody declared is bound here and lodged with the master. Runs in a worker.
-import type { Server, Socket } from "node:net";
+import type { Server } from "node:net";
 import type { Assignment, HandOverOrder } from "../../messenger/wire.ts";
-import { sharedNow } from "../../sockets/clock.ts";
 import { HandleGroup } from "../../sockets/handle-group.ts";
 import { bindHandle, type ConnectionHandle } from "../../sockets/internals.ts";
 import type { Channel } from "../border/channel.ts";
 import { bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, overlaps, type Target } from "./listen-target.ts";
+import { takeConnection } from "./take.ts";
 
 /** The server that has, or had, a port on an address. */
 interface Listening {
@@ -34,6 +34,9 @@ export class HandOverListening {
   end(): void {
     this.#ended = true;
   }
+
+  /** The server is closed by then, and takes nothing. */
+  finish(): void {}
 
   #onListen(server: Server, target: Target): HandleGroup | null {
     const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
@@ -72,26 +75,10 @@ export class HandOverListening {
     for (const each of locks) this.#channel.send({ type: "locked", port }, () => each.close(), each);
   }
 
-  /** Answered before it begins: whoever dies in between costs its client an error, not an endless wait. */
-  #take({ id, port, host, head, expiresAt }: HandOverOrder, connection: ConnectionHandle | undefined): void {
+  #take(order: HandOverOrder, connection: ConnectionHandle | undefined): void {
     if (connection === undefined) return;
-    const listening = this.#listening.get(keyOf(port, host));
-    const answer = sharedNow() > expiresAt ? "late" : listening?.group.isOpen === true ? "taken" : "refused";
-    this.#channel.sendNow({ type: "answered", id, answer });
-    if (answer === "taken" && listening !== undefined) give(listening, connection, head);
-    else connection.close();
-  }
-}
-
-/** What the master has read already comes first, whatever reads the socket. */
-function give({ server, group }: Listening, connection: ConnectionHandle, head: string): void {
-  if (head === "") return group.give(connection);
-  const putBack = (socket: Socket): void => socket.unshift(Buffer.from(head, "base64"));
-  server.prependListener("connection", putBack);
-  try {
-    group.give(connection);
-  } finally {
-    server.off("connection", putBack);
+    const listening = this.#listening.get(keyOf(order.port, order.host));
+    takeConnection(this.#channel, order, connection, listening?.group.isOpen === true ? listening : undefined);
   }
 }
 

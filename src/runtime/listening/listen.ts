@@ -2,12 +2,15 @@
 // binds and lodges with the master. All queues of a port accept on the app's one server. A path, a descriptor, port 0, a host by name and
 // `exclusive` keep Node's semantics. Runs in a worker.
 import type { Server } from "node:net";
-import type { Assignment, ChildToMaster, ListenOrder, PortOrder, QueueOrder } from "../../messenger/wire.ts";
-import { HandleGroup } from "../../sockets/handle-group.ts";
-import { openHandle, type TcpHandle } from "../../sockets/internals.ts";
+import type { Assignment, ChildToMaster, HandOverOrder, ListenOrder, PortOrder, QueueOrder } from "../../messenger/wire.ts";
+import { type GroupOptions, HandleGroup } from "../../sockets/handle-group.ts";
+import { type ConnectionHandle, openHandle, type TcpHandle } from "../../sockets/internals.ts";
 import type { Channel } from "../border/channel.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, nameOf, overlaps, type Target } from "./listen-target.ts";
+import { Spares } from "./spares.ts";
+import { takeConnection } from "./take.ts";
 
 /** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
 interface Waiting {
@@ -33,14 +36,17 @@ export class HeldListening {
   readonly #listening: Map<string, Listening> = new Map();
   /** How many answers to `reopened` are due, by place. */
   readonly #asked: Map<string, number> = new Map();
+  readonly #spares: Spares;
   #waiting: Waiting[];
   #ended = false;
+  #finished = false;
 
-  constructor(assignment: Assignment, channel: Channel) {
+  constructor(assignment: Assignment, channel: Channel, traffic: Pick<Traffic, "connections" | "isLasting">) {
     this.#assignment = assignment;
     this.#channel = channel;
+    this.#spares = new Spares(channel, traffic);
     this.#waiting = assignment.held.map(({ fd, ...socket }) => ({ ...socket, open: () => openHandle(fd) }));
-    channel.onListen((order, handle) => this.#obey(order, handle as TcpHandle | undefined));
+    channel.onListen((order, handle) => this.#obey(order, handle));
     if (assignment.service !== null) hookListens((server, target) => this.#onListen(server, target));
   }
 
@@ -51,12 +57,18 @@ export class HeldListening {
   end(): void {
     this.#ended = true;
     this.#drop(() => true);
+    this.#spares.end();
   }
 
-  #obey(order: ListenOrder, handle: TcpHandle | undefined): void {
+  /** Whatever comes from here on would be cut off. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  #obey(order: ListenOrder, handle: unknown): void {
     switch (order.type) {
       case "adopt":
-        return this.#adopt(order, handle);
+        return this.#adopt(order, handle as TcpHandle | undefined);
       case "release":
         return this.#release(order);
       case "offered":
@@ -64,11 +76,22 @@ export class HeldListening {
       case "forget":
         return this.#forget(order);
       case "take":
-        // Nothing is handed over where sockets are held.
-        return;
+        return this.#takeOver(order, handle as ConnectionHandle | undefined);
+      case "spared":
+        return this.#spares.obey(order, this.#listening.get(keyOf(order.port, order.host))?.group);
+      case "wanted":
+        return this.#spares.obey(order, undefined);
       default:
         order satisfies never;
     }
+  }
+
+  /** Another worker has accepted it, and has let go of it for this one. So a worker that drains has it, too: nobody else may be left. */
+  #takeOver(order: HandOverOrder, connection: ConnectionHandle | undefined): void {
+    if (connection === undefined) return;
+    const listening = this.#listening.get(keyOf(order.port, order.host));
+    const isTaken = listening !== undefined && !this.#finished && (listening.group.isOpen || this.#ended);
+    takeConnection(this.#channel, order, connection, isTaken ? listening : undefined);
   }
 
   /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */
@@ -140,13 +163,12 @@ export class HeldListening {
     const own = this.#isShort(port, queues) ? bindOwn(port, host, this.#assignment.service) : null;
     if (own === "taken") return refusing();
     if (own === null && waiting.length === 0) return null;
-    const group = new HandleGroup({
+    const group = this.#newGroup(port, host, {
       backlog,
       listened: (errno) => {
         if (own !== null) this.#lodge({ type: "lodged", queue: slot, port, host }, own, errno === 0);
         else if (errno === 0) this.#channel.send({ type: "opened", port, host });
       },
-      closed: () => this.#channel.send({ type: "shut", port, host }),
     });
     for (const each of waiting) group.add(each.queue, each.open(), each.isBusy);
     if (own !== null) group.add(slot, own.handle);
@@ -156,12 +178,22 @@ export class HeldListening {
 
   /** The app closed the port and listens again: what it had is asked for once more, and comes over the channel. */
   #reopen(server: Server, { port, backlog }: Target, { group: { name }, host }: Listening): HandleGroup {
-    const group = new HandleGroup({ name, backlog, closed: () => this.#channel.send({ type: "shut", port, host }) });
+    const group = this.#newGroup(port, host, { name, backlog });
     for (const each of this.#take(port, host)) group.add(each.queue, each.open(), each.isBusy);
     const key = keyOf(port, host);
     this.#listening.set(key, { server, port, group, host });
     this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
     this.#channel.send({ type: "reopened", port, host });
+    return group;
+  }
+
+  #newGroup(port: number, host: string | null, options: Partial<GroupOptions>): HandleGroup {
+    const group: HandleGroup = new HandleGroup({
+      ...options,
+      divert: (connection) => this.#spares.offer({ port, host }, connection, group),
+      recall: () => this.#spares.recall(group),
+      closed: () => this.#channel.send({ type: "shut", port, host }),
+    });
     return group;
   }
 

@@ -5,13 +5,16 @@ import diagnostics from "node:diagnostics_channel";
 import type { ServerResponse } from "node:http";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
-import { type Connection, isSecure, newConnection } from "./connection.ts";
+import { type Connection, isSecure, newConnection, stays } from "./connection.ts";
 import { goAway } from "./go-away.ts";
 import { closeIfLast } from "./last-response.ts";
 import { closeListener } from "./listener.ts";
 import { watchUpgrades } from "./upgrades.ts";
 
 type Listening = (server: Server) => void;
+
+/** So many connections stand for all. */
+const SAMPLE = 8;
 
 export class Traffic {
   /** Requests, streams of HTTP/2 among them, that were begun since the process started. */
@@ -50,6 +53,17 @@ export class Traffic {
   /** Answers that are due; one whose connection is gone is not. */
   get inFlight(): number {
     return this.#responses.size + this.#streams;
+  }
+
+  /** Whether connections stay here, going by the oldest. */
+  get isLasting(): boolean {
+    let seen = 0;
+    let lasting = 0;
+    for (const connection of this.connections) {
+      if (stays(connection)) lasting++;
+      if (++seen === SAMPLE) break;
+    }
+    return lasting > 0 && lasting * 2 >= seen;
   }
 
   /** Stops accepting on every server, without closing a single connection. Later listens are closed at once. */

@@ -57,7 +57,7 @@ async function setScene(t: TestContext, lives: number, first: Worker = { state: 
   const answer = (life: number, said: "taken" | "late"): void => {
     const index = onTheirWay.findIndex((each) => each.life === life);
     const [{ order }] = onTheirWay.splice(index, 1) as unknown as [{ order: HandOverOrder }];
-    acceptor.onPort(life, { type: "answered", id: order.id, answer: said }, undefined);
+    acceptor.onAnswer(life, order.id, said);
   };
   const acceptor: Acceptor = new Acceptor({
     strategy: "round-robin",

@@ -33,7 +33,7 @@ async function lay(t: TestContext, declared: readonly number[] = []): Promise<Gr
   const lodgings = new Lodgings({
     sockets,
     write() {},
-    children: { tell: (life: number, { type }: MasterToChild) => void told.push(`${life} ${type}`) },
+    children: { tell: (life: number, { type }: MasterToChild) => told.push(`${life} ${type}`) > 0 },
     world: {
       startTimer(_ms, callback) {
         timers.add(callback);

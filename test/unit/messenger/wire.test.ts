@@ -23,6 +23,10 @@ const GOOD: readonly ChildToMaster[] = [
   { type: "opened", port: 3_000, host: null },
   { type: "shut", port: 3_000, host: "127.0.0.1" },
   { type: "reopened", port: 3_000, host: null },
+  { type: "spare", id: 1, port: 3_000, host: null, count: 3 },
+  { type: "wants", id: 1, isWanted: true, count: 0 },
+  { type: "keeps", id: 1 },
+  { type: "yields", id: 1, port: 3_000, host: "::1", taker: 2 },
 ];
 
 /** Numbers that are no amounts: as they are in memory, and as JSON lets them through. */
@@ -242,6 +246,19 @@ describe("openFromMaster, of ports", () => {
       assert.deepEqual(openFromMaster(seal(order)), order);
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, port: "3000" }), null);
       assert.equal(openFromMaster({ rollcall: BRAND, ...order, host: 1 }), null);
+    }
+  });
+});
+
+describe("openFromMaster, of connections to spare", () => {
+  it("accepts what is exactly right", () => {
+    for (const order of [
+      { type: "spared", id: 1, port: 3_000, host: null, below: 3 },
+      { type: "wanted", id: 1, taker: 2 },
+      { type: "wanted", id: 1, taker: null },
+    ] as const) {
+      assert.deepEqual(openFromMaster(seal(order)), order);
+      for (const key of Object.keys(order)) assert.equal(openFromMaster({ rollcall: BRAND, ...order, [key]: 1.5 }), null, key);
     }
   });
 });
