@@ -1,7 +1,6 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 
-import { Allowance } from "../messenger/allowance.ts";
 import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
 import type { SpareWord } from "../messenger/spare.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
@@ -21,6 +20,7 @@ import { signalProcess } from "../system/kin.ts";
 import { OomWatch } from "../system/oom.ts";
 import type { ProcessIdentity } from "../system/procfs.ts";
 import { closeHandle } from "./child-channel.ts";
+import { isAllowed, type Limits, newLimits } from "./child-limits.ts";
 import { startProcess } from "./child-process.ts";
 import { Descendants, type Ended } from "./descendants.ts";
 import { isThread, type LaunchPlan, type Place } from "./launch.ts";
@@ -49,24 +49,6 @@ export type Remark =
 
 /** What a worker says of the ports that can be held. */
 export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
-
-/** A child that says more than so many things for the log in a while is not listened to, nor one that hands over more sockets than any app listens on. */
-const MOST_REMARKS = 100;
-const REMARKS_PERIOD_MS = 10_000;
-const MOST_HANDLES = 512;
-/** Nor does one child have more connections pass through the master. */
-const MOST_HANDED = 10_000;
-const HANDED_PERIOD_MS = 1_000;
-/** Nor is one heard that offers others more of them than a worker does, each with two words. */
-const MOST_SPARED = 500;
-const SPARED_PERIOD_MS = 20_000;
-
-interface Limits {
-  readonly remarks: Allowance;
-  readonly handles: Allowance;
-  readonly handed: Allowance;
-  readonly spared: Allowance;
-}
 
 interface Listeners {
   readonly onEvent: (event: Event) => void;
@@ -126,12 +108,7 @@ export class Children {
   }
 
   #start(life: number, place: Place, sockets: readonly QueueSocket[]): Vessel {
-    const limits = {
-      remarks: new Allowance(MOST_REMARKS, REMARKS_PERIOD_MS),
-      handles: new Allowance(MOST_HANDLES, Number.POSITIVE_INFINITY),
-      handed: new Allowance(MOST_HANDED, HANDED_PERIOD_MS),
-      spared: new Allowance(MOST_SPARED, SPARED_PERIOD_MS),
-    };
+    const limits = newLimits();
     const onTrouble = (error: Error): void => this.#listeners.onRemark({ type: "trouble", place, error });
     const birth = { plan: this.#plan, place, sockets, mark: this.#descendants.markOf(life), turnstile: this.#turnstile };
     return (isThread(this.#plan, place) ? startThread : startProcess)(birth, {
@@ -298,14 +275,6 @@ export class Children {
         message satisfies never;
     }
   }
-}
-
-function isAllowed(message: ChildToMaster, { remarks, handles, spared }: Limits): boolean {
-  const { type } = message;
-  if (type === "lodged" || type === "locked") return handles.take();
-  if (type === "listening" || type === "cut" || type === "idle" || (type === "fault" && message.survived)) return remarks.take();
-  if (type === "spare" || type === "yields") return spared.take();
-  return true;
 }
 
 function ignore(): void {}
