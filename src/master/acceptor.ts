@@ -62,7 +62,7 @@ export class Acceptor {
       choice: strategy === "sticky" ? byClient : inTurn,
       candidates: (where) => this.#candidates(where),
       send: (life, { handle, text, id, port, host, expiresAt }) =>
-        children.handOver(life, { type: "take", id, port, host, expiresAt, head: inBase64(text) }, handle),
+        children.handOver(life, { type: "take", id, port, host, expiresAt, head: inBase64(text), isOwn: false }, handle),
       onFull: (where, held) => this.#tellOfCrowd(where, held),
     });
   }

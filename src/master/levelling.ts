@@ -17,6 +17,8 @@ import { descriptorLimit, openDescriptors, waitingWithin } from "./descriptors.t
 
 /** How many are asked whether they want it. */
 const MOST_ASKED = 3;
+/** How long one that wants a connection is asked about no other: its giver has answered by then, or stands still. */
+const WISH_MS = 100;
 /** How long a worker that has just said to want it may take; after twice that another one is given the connection. */
 const PATIENCE_MS = 250;
 const NONE_DROPPED = { full: 0, untaken: 0, gone: 0 };
@@ -37,7 +39,8 @@ interface Offer extends Where {
   readonly asked: Set<number>;
   /** Who was asked last. */
   taker: number;
-  isWanted: boolean;
+  /** When somebody said to want it; null: nobody has. */
+  wantedAt: number | null;
 }
 
 export class Levelling {
@@ -64,6 +67,8 @@ export class Levelling {
   }
 
   onSpare(life: number, word: SpareWord, handle: TcpHandle | undefined): void {
+    // Its last words may be read after its end.
+    if (!this.#isThere(life)) return handle?.close();
     switch (word.type) {
       case "spare":
         return this.#offer(life, word);
@@ -74,7 +79,7 @@ export class Levelling {
         return;
       case "yields":
         this.#offers.delete(life);
-        return this.#pass(word, handle);
+        return this.#pass(life, word, handle);
       default:
         word satisfies never;
     }
@@ -118,12 +123,12 @@ export class Levelling {
     this.#owing.delete(life);
     this.#asked.delete(life);
     this.#offers.delete(life);
-    for (const offer of [...this.#offers.values()]) if (offer.taker === life && !offer.isWanted) this.#ask(offer);
+    for (const offer of [...this.#offers.values()]) if (offer.taker === life && offer.wantedAt === null) this.#ask(offer);
   }
 
   #offer(giver: number, { id: givenId, port, host, count }: Extract<SpareWord, { type: "spare" }>): void {
     this.#know(giver, count);
-    const offer: Offer = { id: this.#nextId++, giver, givenId, port, host, count, asked: new Set(), taker: giver, isWanted: false };
+    const offer: Offer = { id: this.#nextId++, giver, givenId, port, host, count, asked: new Set(), taker: giver, wantedAt: null };
     this.#offers.set(giver, offer);
     this.#ask(offer);
   }
@@ -145,25 +150,26 @@ export class Levelling {
     this.#owing.delete(life);
     this.#know(life, count);
     const offer = [...this.#offers.values()].find((each) => each.id === id);
-    if (offer?.taker !== life || offer.isWanted) return;
+    if (offer?.taker !== life || offer.wantedAt !== null) return;
     if (isWanted) this.#answer(offer, life);
     else this.#ask(offer);
   }
 
   #answer(offer: Offer, taker: number | null): void {
-    offer.isWanted = taker !== null;
-    if (taker === null) this.#offers.delete(offer.giver);
-    this.#parts.children.tell(offer.giver, { type: "wanted", id: offer.givenId, taker });
+    const isTold = this.#parts.children.tell(offer.giver, { type: "wanted", id: offer.givenId, taker });
+    if (taker === null || !isTold) this.#offers.delete(offer.giver);
+    else offer.wantedAt = this.#parts.world.now();
   }
 
   /** It is the master's from here on. */
-  #pass({ port, host, taker }: Extract<SpareWord, { type: "yields" }>, given: TcpHandle | undefined): void {
+  #pass(giver: number, { port, host, taker }: Extract<SpareWord, { type: "yields" }>, given: TcpHandle | undefined): void {
     if (given === undefined || !isConnected(given)) return given?.close();
     const handle = given as unknown as ConnectionHandle;
     this.moved++;
-    this.#know(taker, (this.#known.get(taker)?.count ?? 0) + 1);
+    const known = this.#known.get(taker);
+    if (known !== undefined) this.#know(taker, known.count + 1);
     this.#handOvers ??= this.#start();
-    this.#handOvers.give({ handle, port, host, client: String(taker), text: "" });
+    this.#handOvers.give({ handle, port, host, client: `${taker} ${giver}`, text: "" });
   }
 
   /** Only where connections are moved: most services have none. */
@@ -176,9 +182,9 @@ export class Levelling {
       patienceMs: PATIENCE_MS,
       choice: byWish,
       candidates: () => candidatesOf(state().workers, ANY, ANY),
-      send: (life, { handle, id, port, host, expiresAt }) =>
-        children.handOver(life, { type: "take", id, port, host, expiresAt, head: "" }, handle),
-      // They are dropped and counted. It would take a thousand workers.
+      send: (life, { handle, client, id, port, host, expiresAt }) =>
+        children.handOver(life, { type: "take", id, port, host, expiresAt, head: "", isOwn: client.endsWith(` ${life}`) }, handle),
+      // What comes then is closed, and counted.
       onFull() {},
     });
     if (state().stop !== null) handOvers.finish();
@@ -189,12 +195,19 @@ export class Levelling {
   #able({ giver, asked }: Offer): Ready[] {
     const { stop, workers } = this.#parts.state();
     if (stop !== null) return [];
-    const takers = new Set([...this.#offers.values()].flatMap(({ isWanted, taker }) => (isWanted ? [taker] : [])));
+    const since = this.#parts.world.now() - WISH_MS;
+    const takers = new Set(
+      [...this.#offers.values()].flatMap(({ wantedAt, taker }) => (wantedAt !== null && wantedAt > since ? [taker] : [])),
+    );
     return workers.flatMap(({ lives: [life, ...more] }) => {
       if (life?.state !== "ready" || more.length > 0 || life.suspected || life.ailments.length > 0) return [];
       const isFree = life.id !== giver && !asked.has(life.id) && !this.#owing.has(life.id) && !takers.has(life.id);
       return isFree ? [life] : [];
     });
+  }
+
+  #isThere(life: number): boolean {
+    return this.#parts.state().workers.some(({ lives }) => lives.some(({ id }) => id === life));
   }
 
   #know(life: number, count: number): void {

@@ -91,7 +91,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       onRemark: remark,
       onPort: (...said) => (acceptor ?? lodgings).onPort(...said),
       onAnswer: (...said) => handing.onAnswer(...said),
-      onSpare: (...said) => levelling.onSpare(...said),
+      // Where the master accepts, no worker has any.
+      onSpare: (life, word, handle) => (acceptor === null ? levelling.onSpare(life, word, handle) : handle?.close()),
       onMissed: (life) => handing.onMissed(life),
       onCutOff: (life) => handing.onCutOff(life),
       onHanded: (...handed) => post.handed(...handed),

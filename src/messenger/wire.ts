@@ -141,6 +141,8 @@ export interface HandOverOrder {
   readonly head: string;
   /** By the machine's monotonic clock: from then on it must not be taken, because somebody else is given it. */
   readonly expiresAt: number;
+  /** The worker had accepted it, and gave it away: nobody else could take it. */
+  readonly isOwn: boolean;
 }
 
 export type ListenOrder = QueueOrder | PortOrder | HandOverOrder | SpareOrder;
@@ -233,7 +235,7 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
     case "take": {
       const { id, port, host, head, expiresAt } = raw;
       const isWhole = isCount(id) && isCount(port) && isHost(host) && typeof head === "string" && isAmount(expiresAt);
-      return isWhole ? { type: "take", id, port, host, head, expiresAt } : null;
+      return isWhole ? { type: "take", id, port, host, head, expiresAt, isOwn: raw.isOwn === true } : null;
     }
     default:
       return openSpareFromMaster(raw);

@@ -1,6 +1,5 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
-
 import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
 import type { SpareWord } from "../messenger/spare.ts";
 import { Turnstile } from "../messenger/turnstile.ts";

@@ -30,11 +30,12 @@ export const byClient: Choice = {
   },
 };
 
-/** The one that asked for it, which the client names, as long as it may have it; else the next one after the one before. */
+/** The first of the lives that the client names which may have it; else the next one after the one before. */
 export const byWish: Choice = {
   isForAnybody: false,
   choose(client, last, candidates) {
-    return candidates.find(({ life }) => String(life) === client) ?? inTurn.choose(client, last, candidates);
+    const wishes = client.split(" ").map((wish) => candidates.find(({ life }) => String(life) === wish));
+    return wishes.find((wish) => wish !== undefined) ?? inTurn.choose(client, last, candidates);
   },
 };
 

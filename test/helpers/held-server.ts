@@ -42,7 +42,7 @@ const ASSIGNMENT: Assignment = {
   thread: false,
 };
 
-const NO_TRAFFIC = { connections: new Set<never>(), isLasting: false };
+const NO_TRAFFIC = { connections: new Set<never>(), isLasting: false, countOn: () => 0 };
 
 /** One for each test process: it hooks every listen() from then on. */
 export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
@@ -58,7 +58,7 @@ export function becomeWorker(assignment: Partial<Assignment> = {}): Worker {
   const held = new HeldListening({ ...ASSIGNMENT, ...assignment }, channel as unknown as Channel, NO_TRAFFIC);
   return {
     said,
-    end: () => held.end(),
+    end: () => held.end(false),
     order: (type, queue, port, handle, host = null) => onListen({ type, queue, port, host, isBusy: false }, handle),
     tell: (type, port, host = null) => onListen({ type, port, host }, undefined),
   };

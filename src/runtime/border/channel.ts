@@ -77,12 +77,17 @@ export class Channel {
     if (handle !== undefined) this.#watchOver();
   }
 
+  /** Whether no handle is on its way, behind which another one would wait. */
+  isFreeForHandles(): boolean {
+    return !isHandleInFlight();
+  }
+
   /**
    * Gives a connection away. While another handle is on its way, it keeps it.
    * @param done whether the master has it; called once it does, or will never have it
    */
   giveAway(message: ChildToMaster, connection: ConnectionHandle, done: (isGone: boolean) => void): void {
-    if (isHandleInFlight()) return done(false);
+    if (!this.isFreeForHandles()) return done(false);
     let isSettled = false;
     const settle = (isGone: boolean): void => {
       process.off("internalMessage", onAnswer).off("disconnect", onLost);

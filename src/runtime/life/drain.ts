@@ -23,8 +23,8 @@ export interface DrainOrder {
 
 /** How the app listens, as the drain has to know it. */
 interface Listening {
-  /** Nothing new is listened on. */
-  end(): void;
+  /** Nothing new is listened on. May come again, with more to say. */
+  end(isLast: boolean): void;
   /** Nothing is taken any more. */
   finish(): void;
 }
@@ -61,6 +61,7 @@ export class Drain {
   /** Begins, or shortens a drain that has begun; a later end changes nothing but the exit code, which tells of a fault or a lost master. */
   begin(order: DrainOrder): void {
     const first = this.#order === null;
+    this.#parts.listening.end(order.isLast);
     this.#order = first ? order : { ...order, exitCode: this.#order?.exitCode || order.exitCode };
     const endsAt = performance.now() + order.budgetMs;
     if (endsAt >= this.#endsAt) return;
@@ -70,7 +71,6 @@ export class Drain {
     this.#sweep.allow(order.idleMs);
     setTimeout(() => this.#runHooks(), order.budgetMs * REQUESTS_SHARE).unref();
     if (!first) return;
-    this.#parts.listening.end();
     process.once("exit", () => this.#report("app"));
     void this.#stopAccepting(order.isLast);
   }

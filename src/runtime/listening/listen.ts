@@ -6,10 +6,9 @@ import type { Assignment, ChildToMaster, HandOverOrder, ListenOrder, PortOrder, 
 import { type GroupOptions, HandleGroup } from "../../sockets/handle-group.ts";
 import { type ConnectionHandle, openHandle, type TcpHandle } from "../../sockets/internals.ts";
 import type { Channel } from "../border/channel.ts";
-import type { Traffic } from "../traffic/traffic.ts";
 import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, nameOf, overlaps, type Target } from "./listen-target.ts";
-import { Spares } from "./spares.ts";
+import { type Counts, Spares } from "./spares.ts";
 import { takeConnection } from "./take.ts";
 
 /** A queue that waits for its server: inherited and not opened yet, or come over the channel. */
@@ -39,9 +38,11 @@ export class HeldListening {
   readonly #spares: Spares;
   #waiting: Waiting[];
   #ended = false;
+  /** Nobody accepts after it. */
+  #isLast = false;
   #finished = false;
 
-  constructor(assignment: Assignment, channel: Channel, traffic: Pick<Traffic, "connections" | "isLasting">) {
+  constructor(assignment: Assignment, channel: Channel, traffic: Counts) {
     this.#assignment = assignment;
     this.#channel = channel;
     this.#spares = new Spares(channel, traffic);
@@ -54,8 +55,9 @@ export class HeldListening {
    * The worker drains. What still waits goes: a copy that nobody accepts from would keep the port open. A server that the app opens from here on gets
    * nothing: a socket of its own would take connections with it when it is closed.
    */
-  end(): void {
+  end(isLast: boolean): void {
     this.#ended = true;
+    this.#isLast ||= isLast;
     this.#drop(() => true);
     this.#spares.end();
   }
@@ -78,7 +80,7 @@ export class HeldListening {
       case "take":
         return this.#takeOver(order, handle as ConnectionHandle | undefined);
       case "spared":
-        return this.#spares.obey(order, this.#listening.get(keyOf(order.port, order.host))?.group);
+        return this.#spares.obey(order, this.#listening.get(keyOf(order.port, order.host)));
       case "wanted":
         return this.#spares.obey(order, undefined);
       default:
@@ -86,12 +88,15 @@ export class HeldListening {
     }
   }
 
-  /** Another worker has accepted it, and has let go of it for this one. So a worker that drains has it, too: nobody else may be left. */
+  /**
+   * Another worker has accepted it, and has let go of it for this one; or it was this one, and the other could not take it. In a stop a worker that drains takes it, too:
+   * nobody else is left.
+   */
   #takeOver(order: HandOverOrder, connection: ConnectionHandle | undefined): void {
     if (connection === undefined) return;
     const listening = this.#listening.get(keyOf(order.port, order.host));
-    const isTaken = listening !== undefined && !this.#finished && (listening.group.isOpen || this.#ended);
-    takeConnection(this.#channel, order, connection, isTaken ? listening : undefined);
+    const isTaken = listening?.group.isOpen === true || order.isOwn || (this.#isLast && listening?.server.listening === true);
+    takeConnection(this.#channel, order, connection, isTaken && !this.#finished ? listening : undefined);
   }
 
   /** One queue more: one that lost its workers, a new slot's, or one that a sibling lodged. */

@@ -1,6 +1,7 @@
 // Evens out connections that stay, where the kernel spreads them by chance: a worker that has others offers one that it has just accepted, and another that has fewer
 // takes it. The giver decides, and soon: it serves the connection itself unless somebody wants it in time, and until then nobody else has any part of it.
 // Runs in a worker.
+import type { Server } from "node:net";
 import { Allowance } from "../../messenger/allowance.ts";
 import type { SpareOrder } from "../../messenger/spare.ts";
 import type { HandleGroup } from "../../sockets/handle-group.ts";
@@ -17,6 +18,14 @@ const REST_MS = 1_000;
 const MOST_ASKED = 100;
 const PERIOD_MS = 20_000;
 
+/** What it has to know of the connections here. */
+export type Counts = Pick<Traffic, "connections" | "isLasting" | "countOn">;
+
+interface Listening {
+  readonly server: Server;
+  readonly group: HandleGroup;
+}
+
 interface Offer extends Where {
   readonly id: number;
   readonly connection: ConnectionHandle;
@@ -26,7 +35,7 @@ interface Offer extends Where {
 
 export class Spares {
   readonly #channel: Channel;
-  readonly #traffic: Pick<Traffic, "connections" | "isLasting">;
+  readonly #traffic: Counts;
   readonly #allowance: Allowance = new Allowance(MOST_ASKED, PERIOD_MS);
   /** One at a time: whatever comes meanwhile is served at once. */
   #offer: Offer | null = null;
@@ -34,7 +43,7 @@ export class Spares {
   #nextId = 1;
   #ended = false;
 
-  constructor(channel: Channel, traffic: Pick<Traffic, "connections" | "isLasting">) {
+  constructor(channel: Channel, traffic: Counts) {
     this.#channel = channel;
     this.#traffic = traffic;
   }
@@ -46,7 +55,7 @@ export class Spares {
    */
   offer({ port, host }: Where, connection: ConnectionHandle, group: HandleGroup): boolean {
     const count = this.#traffic.connections.size;
-    if (count === 0 || this.#offer !== null || this.#ended || !this.#traffic.isLasting) return false;
+    if (count === 0 || this.#offer !== null || this.#ended || !this.#traffic.isLasting || !this.#channel.isFreeForHandles()) return false;
     if (performance.now() < this.#restsUntil || !this.#allowance.take()) return false;
     const id = this.#nextId++;
     const timer = setTimeout(() => this.#giveUp(id), PATIENCE_MS);
@@ -55,11 +64,11 @@ export class Spares {
     return true;
   }
 
-  /** @param group where the app listens, if it does */
-  obey(order: SpareOrder, group: HandleGroup | undefined): void {
+  /** @param listening where the app listens, if it does */
+  obey(order: SpareOrder, listening: Listening | undefined): void {
     if (order.type === "wanted") return order.taker === null ? this.#keep(order.id) : this.#yield(order.id, order.taker);
     const count = this.#traffic.connections.size;
-    const isWanted = !this.#ended && group?.isOpen === true && count < order.below;
+    const isWanted = !this.#ended && count < order.below && listening?.group.isOpen === true && this.#hasRoom(listening.server);
     this.#channel.sendNow({ type: "wants", id: order.id, isWanted, count });
   }
 
@@ -72,6 +81,12 @@ export class Spares {
   end(): void {
     this.#ended = true;
     if (this.#offer !== null) this.#keep(this.#offer.id);
+  }
+
+  /** A server has its own limit, and this worker may have others beside it. */
+  #hasRoom(server: Server): boolean {
+    const most = server.maxConnections ?? Number.POSITIVE_INFINITY;
+    return most === Number.POSITIVE_INFINITY || this.#traffic.countOn(server) < most;
   }
 
   #giveUp(id: number): void {
@@ -100,7 +115,8 @@ export class Spares {
     clearTimeout(offer.timer);
     return offer;
   }
-  /** What the app throws at it is nobody's who happens to be running. */
+
+  /** What the app throws at it must not end what happens to be running. */
   #serve({ id, connection, group }: Offer): void {
     this.#channel.sendNow({ type: "keeps", id });
     try {

@@ -54,12 +54,15 @@ export function kindOf({ raw, top, session, webSocketAt }: Connection): Kind {
   return top === raw && isSecure((raw as { server?: Server }).server) ? "handshake" : "raw";
 }
 
-/** Whether more is to come on it, as far as can be told: it is no connection of one request after the other, has had a second one, or idles after its first. */
-export function stays(connection: Connection): boolean {
+/**
+ * Whether more is to come on it, as far as can be told: it is no connection of one request after the other, has had a second one, or idles after its first. Null: of one
+ * that has not said anything yet nothing can.
+ */
+export function stays(connection: Connection): boolean | null {
   const kind = kindOf(connection);
-  if (kind !== "http1") return kind !== "handshake";
   const { begun, inFlight, top } = connection;
-  return begun > 1 || (begun === 1 && inFlight === 0 && !top.writableEnded);
+  if (kind === "handshake" || (kind === "http1" && begun === 0)) return null;
+  return kind !== "http1" || begun > 1 || (inFlight === 0 && !top.writableEnded);
 }
 
 /** Whether its end would cut somebody off: an idle connection of HTTP is only a convenience. */

@@ -13,8 +13,9 @@ import { watchUpgrades } from "./upgrades.ts";
 
 type Listening = (server: Server) => void;
 
-/** So many connections stand for all. */
+/** So many connections of which something can be told stand for all, and so many are looked at for them. */
 const SAMPLE = 8;
+const MOST_LOOKED_AT = 64;
 
 export class Traffic {
   /** Requests, streams of HTTP/2 among them, that were begun since the process started. */
@@ -57,13 +58,21 @@ export class Traffic {
 
   /** Whether connections stay here, going by the oldest. */
   get isLasting(): boolean {
-    let seen = 0;
+    let lookedAt = 0;
+    let told = 0;
     let lasting = 0;
     for (const connection of this.connections) {
-      if (stays(connection)) lasting++;
-      if (++seen === SAMPLE) break;
+      const does = stays(connection);
+      if (does !== null) told++;
+      if (does === true) lasting++;
+      if (told === SAMPLE || ++lookedAt === MOST_LOOKED_AT) break;
     }
-    return lasting > 0 && lasting * 2 >= seen;
+    return lasting > 0 && lasting * 2 >= told;
+  }
+
+  /** How many connections one server has. */
+  countOn(server: Server): number {
+    return [...this.connections].filter(({ raw }) => (raw as { server?: Server }).server === server).length;
   }
 
   /** Stops accepting on every server, without closing a single connection. Later listens are closed at once. */

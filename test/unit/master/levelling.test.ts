@@ -35,7 +35,7 @@ function setScene(all: readonly Worker[]) {
   const levelling = new Levelling({
     children: {
       tell: post,
-      handOver: (life, { type, id }) => (post(life, { type, id }) ? { isAlone: true } : null),
+      handOver: (life, { type, id, isOwn }) => (post(life, { type, id, ...(isOwn ? { isOwn } : {}) }) ? { isAlone: true } : null),
     },
     world: {
       now: () => now,
@@ -92,6 +92,7 @@ const spared = (life: number, id: number, below: number) => ({
 });
 const wanted = (life: number, id: number, taker: number | null) => ({ life, ...({ type: "wanted", id, taker } as SpareOrder) });
 const take = (life: number, id: number) => ({ life, type: "take", id });
+const takeBack = (life: number, id: number) => ({ ...take(life, id), isOwn: true });
 
 test("asks one with fewer, tells the giver, and hands over what it yields", () => {
   const { levelling, open, read, spare, wants, yields } = setScene([READY, READY]);
@@ -185,6 +186,29 @@ test("offers a worker nothing more while it waits for what it wants", () => {
   assert.deepEqual(read(), [spared(2, 3, 3)]);
 });
 
+test("takes no word from one that has ended, and has nobody wait for a giver that cannot be told, or says nothing", () => {
+  const { deaf, die, elapse, keeps, open, read, spare, wants, yields } = setScene([READY, READY, READY, READY]);
+  die(4);
+  spare(4, 1, 3);
+  yields(4, 1, 2);
+  assert.deepEqual([read(), open()], [[], 0]);
+  spare(1, 1, 3);
+  read();
+  deaf.add(1);
+  wants(2, 1, true, 0);
+  spare(3, 1, 3);
+  assert.deepEqual(read(), [spared(2, 2, 3)], "the giver could not be told");
+  wants(2, 2, true, 0);
+  deaf.clear();
+  spare(1, 2, 3);
+  wants(3, 3, false, 3);
+  assert.deepEqual(read().at(-1), wanted(1, 2, null));
+  elapse(100);
+  spare(1, 3, 3);
+  assert.deepEqual(read(), [spared(2, 4, 3)], "it has waited long enough");
+  keeps(1, 3);
+});
+
 test("asks the next one when the one that was asked dies, and forgets what a dead giver had", () => {
   const { die, read, spare, wants } = setScene([READY, READY, READY]);
   spare(1, 1, 3);
@@ -196,7 +220,7 @@ test("asks the next one when the one that was asked dies, and forgets what a dea
   assert.deepEqual(read(), []);
 });
 
-test("hands over to others, and to the giver last, what the one that wanted it does not take", async () => {
+test("gives back to the giver, and hands over to others then, what the one that wanted it does not take", async () => {
   for (const how of ["dies", "refuses", "stands still"] as const) {
     const { die, expire, levelling, open, read, spare, wants, yields } = setScene([READY, READY, READY]);
     spare(1, 1, 3);
@@ -207,10 +231,10 @@ test("hands over to others, and to the giver last, what the one that wanted it d
     if (how === "dies") die(2);
     else if (how === "refuses") levelling.onAnswer(2, 1, "refused");
     else await expire();
-    assert.deepEqual(read(), [take(3, 2)], how);
-    levelling.onAnswer(3, 2, "refused");
-    assert.deepEqual(read(), [take(1, 3)], how);
-    levelling.onAnswer(1, 3, "taken");
+    assert.deepEqual(read(), [takeBack(1, 2)], how);
+    levelling.onAnswer(1, 2, "refused");
+    assert.deepEqual(read(), [take(3, 3)], how);
+    levelling.onAnswer(3, 3, "taken");
     assert.equal(open(), 0);
   }
 });
@@ -222,9 +246,9 @@ test("hands over what is yielded to one that has died meanwhile, or that nobody 
   die(2);
   read();
   yields(1, 1, 2);
-  assert.deepEqual(read(), [take(1, 1)]);
+  assert.deepEqual(read(), [takeBack(1, 1)]);
   yields(3, 9, 77);
-  assert.deepEqual(read(), [take(3, 2)]);
+  assert.deepEqual(read(), [takeBack(3, 2)]);
   assert.equal(open(), 2);
 });
 
@@ -252,8 +276,8 @@ test("leaves it to the giver in a stop, hands over what it has yielded, and clos
   const { die, open, read, spare, stop, wants, yields } = setScene([READY, { state: "draining" }]);
   spare(1, 1, 3);
   assert.deepEqual(read(), [wanted(1, 1, null)]);
-  yields(1, 1, 2);
-  assert.deepEqual(read(), [take(1, 1)]);
+  yields(1, 1, 77);
+  assert.deepEqual(read(), [takeBack(1, 1)]);
   stop();
   spare(1, 2, 3);
   wants(2, 1, true, 0);

@@ -44,7 +44,7 @@ async function listen(t: TestContext, server: Server, port: number): Promise<voi
 }
 
 const order = (more: Partial<HandOverOrder>): HandOverOrder => ({
-  ...{ type: "take", id: 7, port: DECLARED, host: null, head: "", expiresAt: sharedNow() + 1_000_000 },
+  ...{ type: "take", isOwn: false, id: 7, port: DECLARED, host: null, head: "", expiresAt: sharedNow() + 1_000_000 },
   ...more,
 });
 const lastSaid = (): ChildToMaster | undefined => said.at(-1)?.message;

@@ -15,10 +15,12 @@ function setScene(count: number) {
   const said: ChildToMaster[] = [];
   const closed: string[] = [];
   const served: string[] = [];
-  const traffic = { connections: { size: count } as Set<never>, isLasting: true };
+  const traffic = { connections: { size: count } as Set<never>, isLasting: true, countOn: () => 5 };
+  let isFree = true;
   let decide: ((isGone: boolean) => void) | null = null;
   const channel = {
     sendNow: (message: ChildToMaster) => said.push(message),
+    isFreeForHandles: () => isFree,
     giveAway(message: ChildToMaster, _connection: ConnectionHandle, done: (isGone: boolean) => void) {
       said.push(message);
       decide = done;
@@ -26,6 +28,7 @@ function setScene(count: number) {
   };
   const spares = new Spares(channel as unknown as Channel, traffic);
   const connection = (name: string): ConnectionHandle => ({ name, close: () => closed.push(name) }) as unknown as ConnectionHandle;
+  const server: { maxConnections?: number } = {};
   const group = {
     isOpen: true,
     give(given: ConnectionHandle) {
@@ -34,10 +37,11 @@ function setScene(count: number) {
     },
   };
   return {
-    ...{ spares, said, closed, served, traffic, group },
+    ...{ spares, said, closed, served, traffic, group, server },
     offer: (name: string) => spares.offer(WHERE, connection(name), group as unknown as HandleGroup),
     wanted: (id: number, taker: number | null) => spares.obey({ type: "wanted", id, taker }, undefined),
-    spared: (id: number, below: number) => spares.obey({ type: "spared", id, ...WHERE, below }, group as unknown as HandleGroup),
+    spared: (id: number, below: number) => spares.obey({ type: "spared", id, ...WHERE, below }, { server, group } as never),
+    setFree: (is: boolean) => (isFree = is),
     /** What became of what was given away. */
     settle: (isGone: boolean) => decide?.(isGone),
     recall: (other?: object) => spares.recall((other ?? group) as unknown as HandleGroup),
@@ -84,8 +88,11 @@ test("serves what nobody wants, or not in time, once, and then asks nobody for a
   assert.equal(offer("at once"), false);
 });
 
-test("offers one at a time, and no more than so many in a while", () => {
-  const { offer, wanted } = setScene(2);
+test("offers one at a time, none behind a handle on its way, and no more than so many in a while", () => {
+  const { offer, setFree, wanted } = setScene(2);
+  setFree(false);
+  assert.equal(offer("behind a handle"), false);
+  setFree(true);
   assert.deepEqual([offer("1"), offer("beside it")], [true, false]);
   let offered = 1;
   for (; offered < 1_000; offered++) {
@@ -95,15 +102,19 @@ test("offers one at a time, and no more than so many in a while", () => {
   assert.equal(offered, 100);
 });
 
-test("wants one where it has fewer and the app listens", () => {
-  const { group, said, spared } = setScene(3);
+test("wants one where it has fewer, the app listens and its server takes more", () => {
+  const { group, said, server, spared } = setScene(3);
+  server.maxConnections = 6;
   spared(1, 4);
   spared(2, 3);
-  group.isOpen = false;
+  server.maxConnections = 5;
   spared(3, 9);
+  server.maxConnections = 6;
+  group.isOpen = false;
+  spared(4, 9);
   assert.deepEqual(
     said.map((message) => message.type === "wants" && message.isWanted),
-    [true, false, false],
+    [true, false, false, false],
   );
 });
 

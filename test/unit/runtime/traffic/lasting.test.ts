@@ -74,13 +74,20 @@ test("stays in HTTP/2", async (t) => {
   await until("it stays", () => traffic.isLasting);
 });
 
-test("goes by the half that stays", async (t) => {
-  const server = http.createServer((_request, response) => response.end());
+test("goes by the half of those that have said something", async (t) => {
+  const server = http.createServer(({ url }, response) => url === "/" && response.end());
   const traffic = await listen(t, server);
   const first = await connect(traffic, server);
-  await connect(traffic, server);
+  for (let silent = 0; silent < 10; silent++) await connect(traffic, server);
   first.write(`${REQUEST}\r\n`);
   await until("the first one is answered", () => traffic.isLasting);
-  await connect(traffic, server);
-  assert.equal(traffic.isLasting, false);
+  for (const [others, expected] of [
+    [1, true],
+    [2, false],
+  ] as const) {
+    (await connect(traffic, server)).write(`GET /hangs HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    await until("it asks", () => traffic.inFlight === others);
+    assert.equal(traffic.isLasting, expected);
+  }
+  assert.equal(traffic.countOn(server), 13);
 });
