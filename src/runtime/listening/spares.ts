@@ -13,7 +13,7 @@ import type { Traffic } from "../traffic/traffic.ts";
 /** How long the giver waits for somebody who wants it. */
 const PATIENCE_MS = 25;
 /** How long it asks nobody after one that nothing was heard of in time: the master stands still, or the machine is busy. */
-const REST_MS = 1_000;
+const REST_MS = 100;
 /** How often it may ask: enough to even out a pool of connections, and 5 times a second where they come and go. */
 const MOST_ASKED = 100;
 const PERIOD_MS = 20_000;
