@@ -67,8 +67,8 @@ export class Levelling {
   }
 
   onSpare(life: number, word: SpareWord, handle: TcpHandle | undefined): void {
-    // Its last words may be read after its end.
-    if (!this.#isThere(life)) return handle?.close();
+    // Last words may be read after the end. A connection is a connection.
+    if (word.type !== "yields" && !this.#isThere(life)) return;
     switch (word.type) {
       case "spare":
         return this.#offer(life, word);

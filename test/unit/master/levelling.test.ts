@@ -186,12 +186,13 @@ test("offers a worker nothing more while it waits for what it wants", () => {
   assert.deepEqual(read(), [spared(2, 3, 3)]);
 });
 
-test("takes no word from one that has ended, and has nobody wait for a giver that cannot be told, or says nothing", () => {
+test("takes no word from one that has ended, but a connection, and has nobody wait for a giver that cannot be told, or says nothing", () => {
   const { deaf, die, elapse, keeps, open, read, spare, wants, yields } = setScene([READY, READY, READY, READY]);
   die(4);
   spare(4, 1, 3);
+  assert.deepEqual(read(), []);
   yields(4, 1, 2);
-  assert.deepEqual([read(), open()], [[], 0]);
+  assert.deepEqual([read(), open()], [[take(2, 1)], 1]);
   spare(1, 1, 3);
   read();
   deaf.add(1);
