@@ -96,6 +96,8 @@ export interface Config {
   readonly title: string | null;
   /** A child's end spares what it started in a session of its own. */
   readonly keepDescendants: boolean;
+  /** How workers are scheduled against others that want the same CPU: `auto` is `batch` while there are more of them than CPUs. */
+  readonly cpuScheduling: "auto" | "batch" | "inherit";
   /** The inspector's port of the agent; a worker's is this, its slot and one. */
   readonly debugPort: number | null;
   /** Extra flags for the children's Node. */

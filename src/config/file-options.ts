@@ -76,6 +76,7 @@ export interface ConfigFileOptions {
   readonly control?: string | null;
   readonly logLevel?: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
   readonly logFormat?: "json" | "pretty";
+  readonly cpuScheduling?: "auto" | "batch" | "inherit";
   readonly debugPort?: number | null;
   readonly nodeArg?: string | readonly string[];
   readonly import?: string | readonly string[];

@@ -272,6 +272,13 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     default: false,
     meaning: "spare what a child has started in a session of its own (detached: true, setsid) when the child ends",
   },
+  cpuScheduling: {
+    name: "cpu-scheduling",
+    kind: oneOf("<policy>", "auto", "batch", "inherit"),
+    default: "auto",
+    meaning:
+      "batch: a worker that wakes up pushes nobody off a CPU; inherit: as the master was started; auto is batch while there are more workers than CPUs (Linux, needs chrt)",
+  },
   subreaper: {
     name: "subreaper",
     kind: toggle,

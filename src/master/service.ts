@@ -20,6 +20,7 @@ import { startThreadPool } from "../system/thread-pool.ts";
 import type { World } from "../system/world.ts";
 import { Acceptor } from "./acceptor.ts";
 import { activate, shareActivated } from "./activation.ts";
+import { CpuScheduling } from "./cpu-scheduling.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
 import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
@@ -134,6 +135,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   post.connectParent(parent);
 
   const notifier = new Notifier({ manager, world, write, state: () => loop.state });
+  const cpuScheduling = new CpuScheduling({ setting: config.cpuScheduling, write, state: () => loop.state });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
@@ -182,6 +184,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     parent.settled(state);
     post.settled(state);
     notifier.settled(state);
+    cpuScheduling.settled(state);
   }
 
   function perform(effect: Effect): void {

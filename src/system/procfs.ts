@@ -112,6 +112,8 @@ export interface Stat {
   readonly session: number;
   readonly startTime: number;
   readonly cpuTicks: number;
+  /** SCHED_OTHER is 0, SCHED_BATCH 3. */
+  readonly schedulingPolicy: number;
   /** Zombie or dead: only its entry is left. */
   readonly isGone: boolean;
   readonly isZombie: boolean;
@@ -134,6 +136,7 @@ export function readStat(pid: number, root = "/proc"): Stat | null {
     session: Number(fields[6 - 3]),
     startTime: Number(fields[22 - 3]),
     cpuTicks: Number(fields[14 - 3]) + Number(fields[15 - 3]),
+    schedulingPolicy: Number(fields[41 - 3]),
     isGone: state === "Z" || state === "X",
     isZombie: state === "Z",
   };

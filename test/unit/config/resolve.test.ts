@@ -90,6 +90,7 @@ test("fills everything with defaults but the app", async (t) => {
     control: null,
     logLevel: "info",
     logFormat: "json",
+    cpuScheduling: "auto",
     debugPort: null,
     pidFile: null,
     subreaper: false,
