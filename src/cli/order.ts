@@ -1,7 +1,8 @@
 // `rollcall reload | scale | restart | drain | undrain | stop`: gives the order to the running service and tells how it goes until it is done.
 // Ctrl-C ends the telling, not the order.
+import { MOST_WORKERS } from "../config/kinds.ts";
 import { EXIT_CODES } from "../errors.ts";
-import { type Answer, encode, MOST_WORKERS, type Request } from "../messenger/control.ts";
+import { type Answer, encode, type Request } from "../messenger/control.ts";
 import { askService, complain, type Syntax } from "./client.ts";
 import type { ClientArguments } from "./client-arguments.ts";
 import { describeAnswer } from "./progress.ts";

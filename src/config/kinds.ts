@@ -4,7 +4,8 @@
 import type { EggSetting, MemorySetting, ReadyWhen, WorkersSetting } from "./config.ts";
 import { asNumber, asShare, formatShare, type Kind, type Parsed, right, size, wrong } from "./values.ts";
 
-const MOST_WORKERS = 1_024;
+/** What a number of workers may come to, from whatever source. */
+export const MOST_WORKERS = 1_024;
 
 /** `auto`, a number from 1 to 1024, or a share of the CPUs such as `50%`. */
 export const workers: Kind<WorkersSetting> = {

@@ -2,6 +2,7 @@
 import os from "node:os";
 import type { Config } from "../config/config.ts";
 import { cpusFrom } from "../config/environment.ts";
+import { MOST_WORKERS } from "../config/kinds.ts";
 import { ClusterError } from "../errors.ts";
 import type { Limits } from "../policy/life.ts";
 import { type Sizing, type SizingInput, sizeService } from "../policy/sizing.ts";
@@ -33,6 +34,7 @@ export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Sett
     settings: {
       ...config,
       workerCount: sizing.workers,
+      mostWorkers: MOST_WORKERS,
       cpus: sizing.cpus,
       hasAgent: config.agent !== null,
       listening,

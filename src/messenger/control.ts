@@ -1,5 +1,6 @@
 // The contract of the control socket: one request line, then lines of answers, JSON each. Both sides: the master and the commands.
 
+import { MOST_WORKERS } from "../config/kinds.ts";
 import type { Order } from "../policy/events.ts";
 import type { ChildStep } from "../policy/progress.ts";
 
@@ -7,7 +8,6 @@ import type { ChildStep } from "../policy/progress.ts";
 const CONTROL_VERSION = 1;
 /** A request is a hundred bytes; nobody needs more than this. */
 export const MAX_REQUEST_BYTES: number = 64 * 1024;
-export const MOST_WORKERS = 1_024;
 
 export type Request =
   | { readonly command: "status" }

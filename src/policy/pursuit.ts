@@ -3,6 +3,7 @@
 import type { Order } from "./events.ts";
 import type { Slot } from "./life.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
+import { scaleProblem } from "./sizing.ts";
 import type { State } from "./state.ts";
 
 /** An order being watched, with what was the case when it came. */
@@ -31,7 +32,7 @@ export function refusal(order: Order, state: State): string | null {
   if (order.kind === "stop") return null;
   if (state.stop !== null) return "the service is stopping";
   if (order.kind === "maintain") return null;
-  if (order.kind === "scale") return order.workers < 1 ? "at least one worker stays" : null;
+  if (order.kind === "scale") return scaleProblem(order.workers, state.settings.mostWorkers);
   if (order.kind === "reload") return order.agent && state.agent === null ? "the service has no agent" : null;
   if (state.phase !== "running") return "the service is still starting";
   if (order.role === "agent") return state.agent === null ? "the service has no agent" : null;

@@ -6,7 +6,7 @@ import { drainLife } from "./lives.ts";
 import { coverQueues, openQueues, queuesAtBirth } from "./queues.ts";
 import { continueRollout } from "./rollout.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
-import { readyNotes } from "./sizing.ts";
+import { readyNotes, scaleProblem } from "./sizing.ts";
 import type { State } from "./state.ts";
 import { nextSuccessors, replaceInPlace, retirePredecessors } from "./succession.ts";
 import { log, putSlot, type Turn, tally } from "./turn.ts";
@@ -58,7 +58,8 @@ export function emptySlot(role: Role, index: number, reason: StartReason, now: n
 export function scaleTo(turn: Turn, target: number): void {
   const { state } = turn;
   if (state.stop !== null || target === state.workersTarget) return;
-  if (target < 1) return log(turn, "warn", "scale ignored: at least one worker stays", { workers: state.workersTarget });
+  const problem = scaleProblem(target, state.settings.mostWorkers);
+  if (problem !== null) return log(turn, "warn", `scale ignored: ${problem}`, { workers: state.workersTarget });
   log(turn, "info", `scale: ${state.workersTarget} → ${target} workers`, { workers: target });
   for (const note of readyNotes(state.settings.minReady, target)) log(turn, "warn", note, { workers: target });
   turn.state = { ...state, workersTarget: target };

@@ -133,6 +133,12 @@ export function readyNotes(minReady: number, workers: number): readonly string[]
   ];
 }
 
+/** Why there cannot be so many workers, or null. */
+export function scaleProblem(workers: number, mostWorkers: number): string | null {
+  if (workers < 1) return "at least one worker stays";
+  return workers > mostWorkers ? `there can be ${mostWorkers} workers at most` : null;
+}
+
 /** The arithmetic behind a sizing, one line each, for `rollcall config`. `input` is what the sizing was made from. */
 export function explainSizing(sizing: Sizing, input: SizingInput): readonly string[] {
   const { cpus, cpusFrom } = countCpus(input);

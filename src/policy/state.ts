@@ -29,6 +29,8 @@ export interface Settings
     // For words only: what a child that is not ready in time was waited for.
     Partial<Pick<Config, "readyWhen" | "ports">> {
   readonly workerCount: number;
+  /** What it may be scaled to. */
+  readonly mostWorkers: number;
   /** Processors that the service may use, whole ones. */
   readonly cpus: number;
   /** As they were set; each life draws its own from them. */

@@ -28,6 +28,7 @@ export const SETTINGS: Settings = {
   settleMs: 0,
   surge: 1,
   workerCount: 2,
+  mostWorkers: 1_024,
   cpus: 4,
   hasAgent: true,
 };

@@ -138,8 +138,13 @@ test("scale goes to a number, up and down, and returns when that is so", async (
     assert.match(stdout, new RegExp(`^scale: to ${expected} worker`));
     assert.deepEqual([await count(), (await service.status()).workers.length], [expected, expected]);
   }
-  const { code, stderr } = await command(t, service, "scale", "-1");
-  assert.deepEqual([code, stderr], [1, "rollcall: scale failed: at least one worker stays\n"]);
+  for (const [by, why] of [
+    ["-1", "at least one worker stays"],
+    ["+1024", "there can be 1024 workers at most"],
+  ] as const) {
+    const { code, stderr } = await command(t, service, "scale", by);
+    assert.deepEqual([code, stderr], [1, `rollcall: scale failed: ${why}\n`]);
+  }
 });
 
 test("scale exits 1 when a new worker fails, with its reason, and the service goes on trying", async (t) => {

@@ -104,8 +104,11 @@ describe("a change of size", () => {
     assert.equal(verdict(), "failed: the number of workers was changed again, to 1");
   });
 
-  it("is refused under one worker", () => {
-    assert.equal(refusal({ kind: "scale", workers: 0 }, new Story().boot().state), "at least one worker stays");
+  it("is refused under one worker, and over 1,024", () => {
+    const refused = (workers: number): string | null => refusal({ kind: "scale", workers }, new Story().boot().state);
+    assert.equal(refused(0), "at least one worker stays");
+    assert.equal(refused(1_024), null);
+    assert.equal(refused(1_025), "there can be 1024 workers at most");
   });
 });
 
