@@ -193,8 +193,11 @@ export function sendPastHandles(send: () => void): void {
   const sender = process as unknown as { _handleQueue?: unknown };
   const queue = sender._handleQueue;
   sender._handleQueue = null;
-  send();
-  sender._handleQueue = queue;
+  try {
+    send();
+  } finally {
+    sender._handleQueue = queue;
+  }
 }
 
 function ownerSymbol(handle: object): symbol | undefined {

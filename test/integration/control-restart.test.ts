@@ -7,12 +7,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isAlive } from "../helpers/processes.ts";
 import { runRollcall, type Service, startService } from "../helpers/service.ts";
-import { Story } from "../helpers/story.ts";
-
-// TODO: take `skip` out, here and below, once the policy restarts single children and replaces the agent in a reload. Until then it takes the
-// order and does nothing; as soon as it does something these tests run.
-const knowsRestart = new Story().boot().feed({ type: "ordered", order: { kind: "restart", role: "agent", slot: 0 } }).length > 0;
-const skip = !knowsRestart && "the policy does not restart single children yet";
 
 const GOOD = 'import http from "node:http";\nhttp.createServer((_, response) => response.end("good")).listen(Number(process.env.PORT));\n';
 
@@ -30,7 +24,7 @@ async function agentPid(service: Service): Promise<number> {
   return (await service.status()).agent?.processes.find(({ state }) => state === "ready")?.pid as number;
 }
 
-test("replaces one worker, and leaves the others alone", { skip }, async (t) => {
+test("replaces one worker, and leaves the others alone", async (t) => {
   const service = await start(t);
   const [first, second] = await service.workerPids();
   const { code, stdout, stderr } = await runRollcall(t, ["restart", "0", "--control", service.control]);
@@ -42,7 +36,7 @@ test("replaces one worker, and leaves the others alone", { skip }, async (t) => 
   assert.match(stdout, /restart done\n$/);
 });
 
-test("replaces the agent, and leaves the workers alone", { skip }, async (t) => {
+test("replaces the agent, and leaves the workers alone", async (t) => {
   const service = await start(t);
   const [before, workers] = [await agentPid(service), await service.workerPids()];
   const { code, stdout, stderr } = await runRollcall(t, ["restart", "agent", "--control", service.control]);
@@ -53,7 +47,7 @@ test("replaces the agent, and leaves the workers alone", { skip }, async (t) => 
   assert.match(stdout, new RegExp(`^agent: .*pid ${after} generation 1 ready in \\d+ ms$`, "m"));
 });
 
-test("exits 1 when the new worker fails, with its reason, and the old one serves on", { skip }, async (t) => {
+test("exits 1 when the new worker fails, with its reason, and the old one serves on", async (t) => {
   const service = await start(t);
   const before = await service.workerPids();
   writeFileSync(service.app, 'throw new Error("bad code");\n');
@@ -63,7 +57,7 @@ test("exits 1 when the new worker fails, with its reason, and the old one serves
   assert.deepEqual(await service.workerPids(), before);
 });
 
-test("reload --agent replaces the agent first, then the workers", { skip }, async (t) => {
+test("reload --agent replaces the agent first, then the workers", async (t) => {
   const service = await start(t);
   const before = await agentPid(service);
   const { code, stdout, stderr } = await runRollcall(t, ["reload", "--agent", "--control", service.control]);

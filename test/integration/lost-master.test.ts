@@ -20,6 +20,11 @@ async function startWatched(
   const folder = await mkdtemp(join(tmpdir(), "rollcall-test-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, "codes");
+  let pids: readonly number[] = [];
+  // Before the service's own end is waited for: they have its pipes.
+  t.after(() => {
+    for (const pid of pids.filter(isAlive)) kill(pid);
+  });
   const service = await startService(t, {
     app: "stop-exit-code.mjs",
     agent: "stop-exit-code.mjs",
@@ -28,11 +33,8 @@ async function startWatched(
     flags: ["--heartbeat-timeout", "4s", ...flags],
   });
   await service.untilReady();
-  const pids = childrenOf(service.pid);
+  pids = childrenOf(service.pid);
   assert.equal(pids.length, 3);
-  t.after(() => {
-    for (const pid of pids.filter(isAlive)) kill(pid);
-  });
   return { service, pids, codes: async () => (await readFile(file, "utf8")).trim().split("\n").sort() };
 }
 
