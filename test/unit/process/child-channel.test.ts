@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Allowance } from "../../../src/messenger/allowance.ts";
 import { Turnstile } from "../../../src/messenger/turnstile.ts";
@@ -81,6 +84,22 @@ test("takes handles as Node does, and lets the child's sending go on", async (t)
   }
   assert.equal(handles[2], undefined);
   assert.ok(child.connected);
+});
+
+test("acknowledges a handle also of a child that does not take what it is sent: its next ones would wait for ever", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "channel-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const flag = join(folder, "flag");
+  const { child, messages, handles } = hear(
+    t,
+    `const server = require('net').createServer().listen(0); process.send('one', server); process.send('two', server);
+     while (!require('fs').existsSync(${JSON.stringify(flag)})) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)`,
+  );
+  child.send("x".repeat(1.5 * 2 ** 20));
+  await until("the first is heard", () => messages.length === 1);
+  writeFileSync(flag, "");
+  await until("the second is heard", () => messages.length === 2);
+  for (const handle of handles) (handle as { close(): void }).close();
 });
 
 test("hears the end of the channel", async (t) => {
