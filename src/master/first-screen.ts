@@ -1,6 +1,7 @@
 // The first lines of a start: what runs where, and how the sizes came about.
 import { relative } from "node:path";
 import type { Line } from "../log.ts";
+import type { Scheme } from "../messenger/wire.ts";
 import type { DeskPorts } from "./desk.ts";
 import type { Plan } from "./plan.ts";
 
@@ -52,11 +53,11 @@ export function describeDesk({ probesPort, metricsPort }: DeskPorts, metricsHost
 }
 
 /** "http://localhost:3000" for a person to click; a path for a unix socket. */
-export function describeAddress(address: string, port: number | null, secure: boolean, anywhere = "localhost"): string {
+export function describeAddress(address: string, port: number | null, scheme: Scheme, anywhere = "localhost"): string {
   // An abstract socket begins with a zero byte: @ is what ss and systemd write for it.
   if (port === null) return address.replaceAll("\0", "@");
   const isAny = address === "::" || address === "0.0.0.0";
-  return `${secure ? "https" : "http"}://${isAny ? anywhere : address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `${scheme}://${isAny ? anywhere : address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 function urlHost(host: string | null): string {

@@ -159,6 +159,6 @@ function errorOf(message: string, { error, code }: Readonly<Record<string, unkno
 
 /** Where the service is, from what a worker has said of the first port that it was expected on. */
 export function describeForParent(said: Extract<Remark, { type: "listening" }>, debugPort: number | null): ReadyFacts {
-  const { address, port, secure } = said;
-  return { port, debugPort, address: describeAddress(address, port, secure, "127.0.0.1"), protocol: secure ? "https" : "http" };
+  const { address, port, scheme } = said;
+  return { port, debugPort, address: describeAddress(address, port, scheme, "127.0.0.1"), protocol: scheme };
 }

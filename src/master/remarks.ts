@@ -56,7 +56,7 @@ function describeRemark(said: Remark): Line {
   const who = role === "agent" ? "agent" : `worker ${slot}`;
   switch (said.type) {
     case "listening": {
-      const address = describeAddress(said.address, said.port, said.secure);
+      const address = describeAddress(said.address, said.port, said.scheme);
       return { level: "debug", message: `${who} listens on ${address}`, fields: { ...fields, address } };
     }
     case "survived":

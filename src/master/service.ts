@@ -276,7 +276,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
 
   function remark(said: Remark): void {
     if (said.type === "listening" && said.expected && said.place.role === "worker") {
-      if (addresses.size < MOST_ADDRESSES) addresses.add(describeAddress(said.address, said.port, said.secure));
+      if (addresses.size < MOST_ADDRESSES) addresses.add(describeAddress(said.address, said.port, said.scheme));
       if (reached.address === null) reached = describeForParent(said, config.debugPort);
     }
     if (said.type === "cut") desk.addCut(said.connections);

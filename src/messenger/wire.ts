@@ -57,6 +57,10 @@ export interface Assignment {
   readonly survivesUncaught: boolean;
 }
 
+const SCHEMES = ["http", "https", "tcp", "tls"] as const;
+/** What a server speaks; what comes over bare TCP or TLS only the app knows. */
+export type Scheme = (typeof SCHEMES)[number];
+
 export type ChildToMaster =
   | { readonly type: "ready" }
   | {
@@ -64,8 +68,7 @@ export type ChildToMaster =
       readonly address: string;
       readonly port: number | null;
       readonly expected: boolean;
-      /** Whether it speaks TLS. */
-      readonly secure: boolean;
+      readonly scheme: Scheme;
     }
   | { readonly type: "beat"; readonly sample: Sample }
   | { readonly type: "fault"; readonly fault: Fault; readonly survived: boolean }
@@ -192,8 +195,9 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
     }
     case "listening": {
       const { address, port, expected } = raw;
-      if (typeof address !== "string" || !(port === null || isCount(port))) return null;
-      return { type: "listening", address: address.slice(0, 256), port, expected: expected === true, secure: raw.secure === true };
+      const scheme = SCHEMES.find((each) => each === raw.scheme);
+      if (typeof address !== "string" || !(port === null || isCount(port)) || scheme === undefined) return null;
+      return { type: "listening", address: address.slice(0, 256), port, expected: expected === true, scheme };
     }
     case "beat": {
       const sample = openSample(raw.sample);

@@ -10,6 +10,7 @@ import {
   type HandOverOrder,
   type MasterToChild,
   openFromChild,
+  type Scheme,
   seal,
 } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
@@ -35,7 +36,7 @@ export type Remark =
       readonly address: string;
       readonly port: number | null;
       readonly expected: boolean;
-      readonly secure: boolean;
+      readonly scheme: Scheme;
     }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })

@@ -27,6 +27,9 @@ const CLIENTS = {
   net: (port: number, localAddress: string) => text(net.connect({ port, host: "127.0.0.1", localAddress })),
 } as const;
 
+/** As the log and the status name them. */
+const SCHEMES = { http: "http", https: "https", h2c: "http", h2: "https", net: "tcp" } as const;
+
 async function askHttp2(url: string, localAddress: string): Promise<string> {
   const session = http2.connect(url, { rejectUnauthorized: false, localAddress } as http2.SecureClientSessionOptions);
   session.on("error", () => {});
@@ -58,6 +61,8 @@ describe("all workers serve servers of every kind, before and after a reload", {
           assert.deepEqual([...slots].sort(), ["0", "1"]);
         }
       }
+      const named = Object.entries(SCHEMES).map(([kind, scheme]) => `${scheme}://localhost:${ports[kind]}`);
+      assert.deepEqual([...(await service.status()).addresses].sort(), named.sort());
     });
   }
 

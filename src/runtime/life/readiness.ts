@@ -4,7 +4,7 @@ import type { AddressInfo, Server } from "node:net";
 import type { Assignment } from "../../messenger/wire.ts";
 import type { Channel } from "../border/channel.ts";
 import { defaultFunction, mainModule } from "../serving/main-module.ts";
-import { isSecure } from "../traffic/connection.ts";
+import { schemeOf } from "../traffic/connection.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import { probeServer } from "./self-probe.ts";
 
@@ -82,7 +82,7 @@ function whenListening({ assignment, channel, traffic }: Parts): Promise<Server>
     traffic.onListening((server) => {
       const { address, port } = nameOf(server);
       const expected = assignment.ports.length === 0 || (port !== null && assignment.ports.includes(port));
-      channel.send({ type: "listening", address, port, expected, secure: isSecure(server) });
+      channel.send({ type: "listening", address, port, expected, scheme: schemeOf(server) });
       if (!expected) return;
       first ??= server;
       if (port !== null) missing.delete(port);

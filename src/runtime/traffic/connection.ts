@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
+import type { Scheme } from "../../messenger/wire.ts";
 
 export interface Connection {
   /** As it was accepted: under TLS this one carries the bytes. */
@@ -75,4 +76,12 @@ export function isHeld(connection: Connection): boolean {
 /** Without loading node:tls into every worker. */
 export function isSecure(server: Server | undefined): boolean {
   return typeof (server as { setSecureContext?: unknown } | undefined)?.setSecureContext === "function";
+}
+
+/** Without loading node:http2 or node:https: their servers, and node:http's, have one of these. */
+export function schemeOf(server: Server): Scheme {
+  const { closeIdleConnections, updateSettings } = server as { closeIdleConnections?: unknown; updateSettings?: unknown };
+  const isHttp = typeof closeIdleConnections === "function" || typeof updateSettings === "function";
+  if (isSecure(server)) return isHttp ? "https" : "tls";
+  return isHttp ? "http" : "tcp";
 }

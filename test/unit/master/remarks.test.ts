@@ -8,7 +8,7 @@ const WAITS = { ports: [3000, 3001], readyWhen: "listening" } as const;
 
 function listening(port: number | null, slot = 0, generation = 1): Remark {
   const place = { role: "worker", slot, generation } as const;
-  return { type: "listening", place, address: port === null ? "/run/app.sock" : "::", port, expected: false, secure: false };
+  return { type: "listening", place, address: port === null ? "/run/app.sock" : "::", port, expected: false, scheme: "http" };
 }
 
 test("a worker that is not ready and listens elsewhere is told of once for each port, whoever it is", () => {

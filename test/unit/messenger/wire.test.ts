@@ -8,10 +8,10 @@ const GOOD: readonly ChildToMaster[] = [
   { type: "ready" },
   { type: "closed" },
   { type: "idle" },
-  { type: "listening", address: "::", port: 8_080, expected: true, secure: true },
+  { type: "listening", address: "::", port: 8_080, expected: true, scheme: "https" },
   { type: "health", name: "db", reason: "connection refused" },
   { type: "health", name: "db", reason: null },
-  { type: "listening", address: "/tmp/app.sock", port: null, expected: false, secure: false },
+  { type: "listening", address: "/tmp/app.sock", port: null, expected: false, scheme: "tcp" },
   { type: "beat", sample: SAMPLE },
   { type: "beat", sample: { ...SAMPLE, requests: 0, utilization: 0, cpuSeconds: 0.25 } },
   { type: "fault", fault: FAULT, survived: true },
@@ -141,11 +141,14 @@ describe("openFromChild refuses", () => {
     for (const sample of [undefined, null, 1, "x", [], [1, 2], {}]) refuse({ rollcall: BRAND, type: "beat", sample }, String(sample));
   });
 
-  it("a listening without an address, or on a port that is none", () => {
+  it("a listening without an address, on a port that is none, or by what nobody speaks", () => {
+    for (const scheme of [undefined, null, "ftp", 1]) {
+      refuse({ rollcall: BRAND, type: "listening", address: "::", port: 1, expected: true, scheme }, String(scheme));
+    }
     for (const address of [undefined, null, 1, {}, []])
-      refuse({ rollcall: BRAND, type: "listening", address, port: 1, expected: true }, String(address));
+      refuse({ rollcall: BRAND, type: "listening", address, port: 1, expected: true, scheme: "http" }, String(address));
     for (const port of [...BAD_NUMBERS.filter((bad) => bad !== null), 1.5]) {
-      refuse({ rollcall: BRAND, type: "listening", address: "::", port, expected: true }, String(port));
+      refuse({ rollcall: BRAND, type: "listening", address: "::", port, expected: true, scheme: "http" }, String(port));
     }
   });
 
@@ -183,7 +186,7 @@ describe("openFromChild bears", () => {
       survived: false,
     });
     assert.ok(fault !== null && JSON.stringify(fault).length < 12_000);
-    const listening = openFromChild({ rollcall: BRAND, type: "listening", address: huge, port: 1, expected: true });
+    const listening = openFromChild({ rollcall: BRAND, type: "listening", address: huge, port: 1, expected: true, scheme: "http" });
     assert.ok(listening !== null && JSON.stringify(listening).length < 1_000);
   });
 
