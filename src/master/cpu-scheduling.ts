@@ -1,84 +1,126 @@
 // How workers are scheduled: where there are more of them than CPUs, one that wakes up would push another off its CPU, and each such switch costs both
 // more than the wait. Runs in the master.
-// Its one rule: nothing here ever affects the service; what cannot be done is said once.
+// Its one rule: nothing here ever affects the service; what cannot be done is said once, and tried again.
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
 import type { Ready } from "../policy/life.ts";
 import { readyLife } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
-import { isScheduledAsUsual, type SchedulingPolicy, schedulableCpus, setScheduling } from "../system/cpu-scheduling.ts";
+import { type SchedulingPolicy, schedulableCpus, schedulingOf, setScheduling } from "../system/cpu-scheduling.ts";
+import type { World } from "../system/world.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
+
+const RETRY_MS = 10_000;
 
 interface Parts {
   readonly setting: Config["cpuScheduling"];
+  readonly world: Pick<World, "startTimer">;
   readonly write: (line: Line) => void;
   state(): State;
 }
 
+/** What is wanted, and why, in words. */
+interface Wish {
+  readonly policy: SchedulingPolicy;
+  readonly why: string;
+}
+
 export class CpuScheduling {
   readonly #parts: Parts;
-  readonly #cpus: number | null = schedulableCpus();
-  /** What was set, by life; one that is not here is as it was started. Null: it is somebody's own wish, the app's or of whoever started the master. */
-  readonly #set: Map<number, SchedulingPolicy | null> = new Map();
-  #isSetting = false;
-  #hasFailed = false;
+  /** By life: what it was last made, or left, for. */
+  readonly #done: Map<number, SchedulingPolicy> = new Map();
+  /** Those that are scheduled as batch because of this. */
+  readonly #ours: Set<number> = new Set();
+  readonly #stopped: AbortController = new AbortController();
+  readonly #lookOnce: () => Promise<void> = oneAtATime(() => this.#setAll());
+  /** For how many workers it was looked at last; null: not while the service starts, when every worker needs the CPUs. */
+  #workersTarget: number | null = null;
+  #cancelRetry: () => void = () => {};
+  #hasComplained = false;
   #said: SchedulingPolicy = "other";
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Not while the service starts, when every worker needs the CPUs. */
-  settled(state: State): void {
-    if (this.#parts.setting === "inherit" || process.platform !== "linux" || this.#isSetting) return;
-    if (state.phase === "running" && state.stop === null && this.#nextUnset(state) !== null) void this.#setAll();
+  settled({ phase, stop, workersTarget }: State): void {
+    if (stop !== null) return this.#stop();
+    if (phase !== "running" || workersTarget === this.#workersTarget) return;
+    this.#workersTarget = workersTarget;
+    this.look();
+  }
+
+  /** To be called when a worker is ready. */
+  look(): void {
+    if (this.#workersTarget === null || this.#stopped.signal.aborted) return;
+    if (this.#parts.setting !== "inherit" && process.platform === "linux") void this.#lookOnce();
+  }
+
+  #stop(): void {
+    this.#cancelRetry();
+    this.#stopped.abort();
   }
 
   /** One after the other: many workers may become ready in one moment. */
   async #setAll(): Promise<void> {
-    this.#isSetting = true;
-    for (let life = this.#nextUnset(this.#parts.state()); life !== null; life = this.#nextUnset(this.#parts.state())) {
-      await this.#setOne(life, this.#wanted(this.#parts.state()));
+    this.#cancelRetry();
+    const wish = this.#wish();
+    const ready = this.#parts.state().workers.flatMap((slot) => readyLife(slot) ?? []);
+    this.#forgetAllBut(new Set(ready.map(({ id }) => id)));
+    const problems: string[] = [];
+    let changed = 0;
+    for (const life of ready) {
+      if (this.#stopped.signal.aborted) return;
+      const result = this.#done.get(life.id) === wish.policy ? "left" : await this.#setOne(life, wish.policy);
+      if (result === "set") changed++;
+      else if (result !== "left") problems.push(result);
     }
-    this.#isSetting = false;
+    if (problems[0] !== undefined) return this.#complain(problems[0]);
+    this.#hasComplained = false;
+    if (changed > 0) this.#say(wish);
   }
 
-  async #setOne({ id, pid }: Ready, wanted: SchedulingPolicy): Promise<void> {
-    const isOurs = pid !== null && (this.#set.has(id) || isScheduledAsUsual(pid));
-    this.#set.set(id, isOurs ? wanted : null);
-    if (!isOurs) return;
-    const failure = await setScheduling(pid, wanted);
-    if (failure === null) this.#say(wanted);
-    else this.#complain(failure);
+  /** @returns what became of it, or why it is not as it should be */
+  async #setOne({ id, pid }: Ready, wanted: SchedulingPolicy): Promise<"set" | "left" | string> {
+    const now = pid === null ? undefined : schedulingOf(pid);
+    if (pid === null || now === undefined) return "left";
+    if (now === null) return wanted === "batch" ? "/proc does not show how they are" : "left";
+    const isUsual = now === (this.#ours.has(id) ? "batch" : "other");
+    const failure = isUsual && now !== wanted ? await setScheduling(pid, wanted, this.#stopped.signal) : null;
+    if (failure !== null) return failure;
+    this.#done.set(id, wanted);
+    // Somebody's own wish, the app's or of whoever started the master, stays.
+    if (!isUsual) return now === wanted || this.#parts.setting !== "batch" ? "left" : `process ${pid} has another policy already`;
+    this.#ours.delete(id);
+    if (wanted === "batch") this.#ours.add(id);
+    return now === wanted ? "left" : "set";
   }
 
-  #wanted({ workersTarget }: State): SchedulingPolicy {
-    if (this.#parts.setting === "batch") return "batch";
-    return this.#cpus !== null && workersTarget > this.#cpus ? "batch" : "other";
+  /** Asked anew each time: CPUs can be taken from a running container. */
+  #wish(): Wish {
+    if (this.#parts.setting === "batch") return { policy: "batch", why: "as set" };
+    const { workersTarget } = this.#parts.state();
+    const cpus = schedulableCpus();
+    const why = `${workersTarget} of them for ${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`;
+    return { policy: cpus !== null && workersTarget > cpus ? "batch" : "other", why };
   }
 
-  #nextUnset(state: State): Ready | null {
-    const wanted = this.#wanted(state);
-    const ready = state.workers.map(readyLife).filter((life) => life !== null);
-    for (const id of this.#set.keys()) if (!ready.some((life) => life.id === id)) this.#set.delete(id);
-    const isDue = (policy: SchedulingPolicy | null | undefined): boolean => policy !== null && (policy ?? "other") !== wanted;
-    return ready.find(({ id }) => isDue(this.#set.get(id))) ?? null;
+  #forgetAllBut(ids: ReadonlySet<number>): void {
+    for (const id of this.#done.keys()) if (!ids.has(id)) this.#done.delete(id);
+    for (const id of this.#ours) if (!ids.has(id)) this.#ours.delete(id);
   }
 
-  #say(policy: SchedulingPolicy): void {
+  #say({ policy, why }: Wish): void {
     if (policy === this.#said) return;
     this.#said = policy;
-    const why = this.#parts.setting === "batch" ? "as set" : `${this.#parts.state().workersTarget} of them for ${this.#cpus} CPUs`;
     this.#parts.write({ level: "info", fields: { cpuScheduling: policy }, message: `workers are scheduled as ${policy} (${why})` });
   }
 
   #complain(why: string): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    this.#cancelRetry = this.#parts.world.startTimer(RETRY_MS, () => this.look());
+    if (this.#hasComplained) return;
+    this.#hasComplained = true;
     const level = this.#parts.setting === "batch" ? "warn" : "debug";
-    this.#parts.write({
-      level,
-      fields: {},
-      message: `Cannot set how workers are scheduled: ${why}; they are as they were started (cpu-scheduling)`,
-    });
+    this.#parts.write({ level, fields: {}, message: `Cannot set how every worker is scheduled: ${why} (cpu-scheduling; said once)` });
   }
 }

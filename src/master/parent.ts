@@ -159,6 +159,8 @@ function errorOf(message: string, { error, code }: Readonly<Record<string, unkno
 
 /** Where the service is, from what a worker has said of the first port that it was expected on. */
 export function describeForParent(said: Extract<Remark, { type: "listening" }>, debugPort: number | null): ReadyFacts {
-  const { address, port, scheme } = said;
-  return { port, debugPort, address: describeAddress(address, port, scheme, "127.0.0.1"), protocol: scheme };
+  const { address, port } = said;
+  // What egg-cluster's parents know. HTTP may well be spoken behind a server of bare TCP that passes its sockets on.
+  const protocol = said.scheme === "https" || said.scheme === "tls" ? "https" : "http";
+  return { port, debugPort, address: describeAddress(address, port, protocol, "127.0.0.1"), protocol };
 }

@@ -135,7 +135,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   post.connectParent(parent);
 
   const notifier = new Notifier({ manager, world, write, state: () => loop.state });
-  const cpuScheduling = new CpuScheduling({ setting: config.cpuScheduling, write, state: () => loop.state });
+  const cpuScheduling = new CpuScheduling({ setting: config.cpuScheduling, world, write, state: () => loop.state });
 
   if (config.title !== null) process.title = `${config.title}: master`;
   prepareLastResort({
@@ -171,6 +171,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   function onEvent(event: Event): void {
     loop.feed(refusals.named(event));
     if (event.type === "readied") sockets.noteBusy(findLife(loop.state, event.life)?.life.queues ?? []);
+    if (event.type === "readied") cpuScheduling.look();
     if (event.type === "closed" || event.type === "exited") lodgings.onGone(event.life);
     if (event.type === "disconnected") handing.onDisconnected(event.life);
     if (event.type === "exited") handing.onGone(event.life);

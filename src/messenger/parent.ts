@@ -2,7 +2,7 @@
 // this package: orders with their answers, and how the service ended.
 import type { Outcome } from "../policy/life.ts";
 import type { Answer } from "./control.ts";
-import { BRAND, isSealed, type Scheme } from "./wire.ts";
+import { BRAND, isSealed } from "./wire.ts";
 
 /** Where the service is, as egg-cluster says it in `egg-ready`. */
 export interface ReadyFacts {
@@ -12,7 +12,7 @@ export interface ReadyFacts {
   readonly debugPort: number | null;
   /** "http://127.0.0.1:7001", or the path of a unix socket; null for an app that listens nowhere. */
   readonly address: string | null;
-  readonly protocol: Scheme;
+  readonly protocol: "http" | "https";
 }
 
 /** Of a child that ended unasked. */

@@ -2,17 +2,22 @@
 // Its one rule: whoever asks must be able to go on without.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { readStat, readTextOrNull } from "./procfs.ts";
+import { readStat, readTextOrNull, showsOwnNamespace } from "./procfs.ts";
 
 /** Of sched(7): with "batch" a process that wakes up does not push another one off its CPU, but waits for its turn there. */
 export type SchedulingPolicy = "other" | "batch";
 
-/** SCHED_OTHER, as field 41 of proc(5) has it. */
-const OTHER = 0;
+/** As field 41 of proc(5) has them. */
+const POLICIES: Readonly<Record<number, SchedulingPolicy>> = { 0: "other", 3: "batch" };
+/** A chrt that takes longer hangs. */
+const CHRT_MS = 5_000;
 
-/** Whether a process is scheduled like any other: nobody has said otherwise, of it or of what started it. False where that cannot be seen. */
-export function isScheduledAsUsual(pid: number, root = "/proc"): boolean {
-  return readStat(pid, root)?.schedulingPolicy === OTHER;
+/** @returns "another" for one that somebody has set; null where it cannot be seen; undefined when the process has ended */
+export function schedulingOf(pid: number, root = "/proc"): SchedulingPolicy | "another" | null | undefined {
+  const stat = showsOwnNamespace(process.pid, root) ? readStat(pid, root) : null;
+  if (stat?.isGone === true) return undefined;
+  if (stat !== null) return POLICIES[stat.schedulingPolicy] ?? "another";
+  return isThere(pid) ? null : undefined;
 }
 
 /** The CPUs that this process may run on, by its affinity; a quota of CPU time does not count. Null where that cannot be seen. */
@@ -27,20 +32,28 @@ export function schedulableCpus(root = "/proc"): number | null {
 
 /**
  * Sets how the first thread of a process is scheduled, the one that runs JavaScript; what it starts from then on inherits that. Needs no privilege.
- * @returns why it could not be done; null when it was, or when the process has ended
+ * @returns why it could not be done; null when it was, when the process has ended, or when `signal` wants it no more
  */
-export function setScheduling(pid: number, policy: SchedulingPolicy): Promise<string | null> {
+export async function setScheduling(pid: number, policy: SchedulingPolicy, signal: AbortSignal): Promise<string | null> {
   // The short flags are BusyBox's too.
   const args = [`-${policy.charAt(0)}`, "-p", "0", String(pid)];
-  const set = new Promise<void>((resolve, reject) => {
-    const child = spawn("chrt", args, { stdio: "ignore" });
-    child.once("error", reject);
-    child.once("exit", (code, signal) =>
-      code === 0 ? resolve() : reject(new Error(`chrt ${args.join(" ")} ended with ${signal ?? code}`)),
-    );
-  });
-  return set.then(
-    () => null,
-    ({ message }: Error) => (readStat(pid)?.isGone === false ? message : null),
-  );
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const child = spawn("chrt", args, { stdio: "ignore", timeout: CHRT_MS, killSignal: "SIGKILL", signal });
+      child.once("error", reject);
+      child.once("exit", (code, by) => (code === 0 ? resolve() : reject(new Error(`chrt ${args.join(" ")} ended with ${by ?? code}`))));
+    });
+    return null;
+  } catch (error) {
+    return signal.aborted || schedulingOf(pid) === undefined ? null : (error as Error).message;
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }

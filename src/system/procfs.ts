@@ -1,7 +1,7 @@
 // What Linux's /proc says about processes. Runs in the master.
 // Its one rule: /proc may be hidden, partial or absent (macOS, Windows, hidepid); that is an empty answer, never a throw.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 /** A process as it cannot be confused with a later one of the same pid: `startTime` is in clock ticks since boot. */
@@ -92,6 +92,15 @@ export function pidsIn(root = "/proc"): readonly number[] {
       .sort((a, b) => a - b);
   } catch {
     return [];
+  }
+}
+
+/** Whether the numbers in `/proc` are of the namespace of `pid`, this process: after `unshare --pid` without a `/proc` of its own they are of other processes. */
+export function showsOwnNamespace(pid: number, root: string): boolean {
+  try {
+    return readlinkSync(join(root, "self")) === String(pid);
+  } catch {
+    return false;
   }
 }
 

@@ -5,7 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import diagnostics from "node:diagnostics_channel";
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { type ProcessIdentity, pidsIn, readTextOrNull, zombieOf } from "./procfs.ts";
+import { type ProcessIdentity, pidsIn, readTextOrNull, showsOwnNamespace, zombieOf } from "./procfs.ts";
 
 const own = new Set<ChildProcess>();
 /** Started by threads of this process, each of which waits for its own. */
@@ -64,15 +64,6 @@ export function strangersOf(pid: number, ours: ReadonlySet<number>, root = "/pro
 /** A stranger that is dead and not waited for. */
 export function deadStranger(pid: number, parent: number, root = "/proc"): ProcessIdentity | null {
   return zombieOf(pid, parent, root);
-}
-
-/** After `unshare --pid` without a `/proc` of its own, the numbers there are of other processes. */
-function showsOwnNamespace(pid: number, root: string): boolean {
-  try {
-    return readlinkSync(join(root, "self")) === String(pid);
-  } catch {
-    return false;
-  }
 }
 
 /** By the kernel's own list, which spares a look at every process of a large machine; null for a kernel without CONFIG_PROC_CHILDREN. */

@@ -1,10 +1,12 @@
 // How workers are scheduled: as batch while there are more of them than CPUs, whoever comes and goes; and as they were started where somebody says so.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import os from "node:os";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os, { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readStat } from "../../src/system/procfs.ts";
-import { kill } from "../helpers/processes.ts";
+import { isAlive, kill } from "../helpers/processes.ts";
 import { type Service, type ServiceOptions, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
 
@@ -73,12 +75,48 @@ describe("CPU scheduling of workers", { concurrency: 2, skip: isLinux ? false : 
     }
   });
 
+  test("stays what the app makes of it", async (t) => {
+    const service = await startService(t, { ...base, workers: 2 });
+    await service.untilReady();
+    await untilScheduled(service, 2, BATCH);
+    const [first, second] = await service.workerPids();
+    execFileSync("chrt", ["-i", "-p", "0", String(first)]);
+    for (const [signal, workers, policy] of [
+      ["SIGTTIN", 3, BATCH] as const,
+      ["SIGTTOU", 2, BATCH] as const,
+      ["SIGTTOU", 1, OTHER] as const,
+    ]) {
+      service.signal(signal);
+      await until(`there are ${workers}`, async () => (await service.workerPids()).length === workers);
+      assert.equal(policyOf(first), IDLE);
+      if (workers > 1) await until("the other one is as it should be", () => policyOf(second) === policy);
+    }
+  });
+
+  test("is tried again where it failed, and a chrt that hangs goes with the service", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "chrt-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const script = `#!/bin/sh\n[ -e ${folder}/works ] && PATH=/usr/bin:/bin exec chrt "$@"\n[ -e ${folder}/hangs ] || exit 1\necho $$ >${folder}/pid\nexec sleep 1000\n`;
+    writeFileSync(join(folder, "chrt"), script, { mode: 0o755 });
+    const service = await startService(t, { ...base, workers: 2, env: { PATH: `${folder}:${process.env.PATH}` } });
+    await service.untilReady();
+    writeFileSync(join(folder, "works"), "");
+    await untilScheduled(service, 2, BATCH);
+    rmSync(join(folder, "works"));
+    writeFileSync(join(folder, "hangs"), "");
+    kill((await service.workerPids())[0] as number);
+    const pid = Number(await until("chrt hangs", () => readFileSync(join(folder, "pid"), "utf8").trim()));
+    service.signal("SIGTERM");
+    assert.equal((await service.exited()).code, 0, service.output());
+    await until("it has ended", () => !isAlive(pid));
+  });
+
   test("is done without, where there is no chrt: with a warning only for whoever has asked for it", async (t) => {
     const env = { PATH: "/nowhere" };
     const asked = await startService(t, { ...base, wrapper: [], workers: 1, env, flags: ["--cpu-scheduling", "batch"] });
     const auto = await startService(t, { ...base, wrapper: [], workers: os.cpus().length + 1, env, flags: ["--log-level", "debug"] });
     for (const service of [asked, auto]) await service.untilReady();
-    const problem = /^Cannot set how workers are scheduled: spawn chrt ENOENT; they are as they were started \(cpu-scheduling\)$/;
+    const problem = /^Cannot set how every worker is scheduled: spawn chrt ENOENT \(cpu-scheduling; said once\)$/;
     const said = (service: Service): readonly string[] => service.log().flatMap(({ level, msg }) => (problem.test(msg) ? [level] : []));
     await until("it is said", () => said(asked).length > 0 && said(auto).length > 0);
     assert.deepEqual([said(asked), said(auto)], [["warn"], ["debug"]]);

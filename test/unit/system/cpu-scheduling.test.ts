@@ -1,54 +1,68 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { isScheduledAsUsual, schedulableCpus, setScheduling } from "../../../src/system/cpu-scheduling.ts";
-import { descendantsOf, readStat } from "../../../src/system/procfs.ts";
+import { schedulableCpus, schedulingOf, setScheduling } from "../../../src/system/cpu-scheduling.ts";
+import { descendantsOf } from "../../../src/system/procfs.ts";
 import { killTree } from "../../helpers/processes.ts";
 import { until } from "../../helpers/until.ts";
 
-const OTHER = 0;
-const BATCH = 3;
-
 describe("CPU scheduling", { skip: process.platform === "linux" ? false : "only Linux has it" }, () => {
-  const policyOf = (pid: number): number | undefined => readStat(pid)?.schedulingPolicy;
+  const { signal } = new AbortController();
 
   it("sets a process to batch and back, with what it starts meanwhile", async (t) => {
     const shell = startShell(t);
-    assert.equal(policyOf(shell.pid), OTHER);
-    assert.equal(isScheduledAsUsual(shell.pid), true);
-    assert.equal(await setScheduling(shell.pid, "batch"), null);
-    assert.equal(policyOf(shell.pid), BATCH);
-    assert.equal(isScheduledAsUsual(shell.pid), false);
+    assert.equal(schedulingOf(shell.pid), "other");
+    assert.equal(await setScheduling(shell.pid, "batch", signal), null);
+    assert.equal(schedulingOf(shell.pid), "batch");
     shell.start("sleep 100");
     const started = await until("the shell has started something", () => descendantsOf(shell.pid)[0]);
-    assert.equal(policyOf(started.pid), BATCH);
-    assert.equal(await setScheduling(shell.pid, "other"), null);
-    assert.equal(policyOf(shell.pid), OTHER);
+    assert.equal(schedulingOf(started.pid), "batch");
+    assert.equal(await setScheduling(shell.pid, "other", signal), null);
+    assert.equal(schedulingOf(shell.pid), "other");
+  });
+
+  it("tells a policy of somebody's own, one that cannot be seen, and a process that has ended", async (t) => {
+    const shell = startShell(t);
+    execFileSync("chrt", ["-i", "-p", "0", String(shell.pid)]);
+    assert.equal(schedulingOf(shell.pid), "another");
+    assert.equal(schedulingOf(shell.pid, "/nowhere"), null);
+    killTree(shell.pid);
+    await shell.ended;
+    assert.equal(schedulingOf(shell.pid), undefined);
+    assert.equal(schedulingOf(shell.pid, "/nowhere"), undefined);
   });
 
   it("does nothing to a process that has ended", async (t) => {
     const gone = startShell(t);
     killTree(gone.pid);
     await gone.ended;
-    assert.equal(await setScheduling(gone.pid, "batch"), null);
+    assert.equal(await setScheduling(gone.pid, "batch", signal), null);
   });
 
   it("says why it cannot", async (t) => {
     const shell = startShell(t);
-    const folder = mkdtempSync(join(tmpdir(), "chrt-"));
-    writeFileSync(join(folder, "chrt"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
-    usePath(t, folder);
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    assert.equal(await setScheduling(shell.pid, "batch"), `chrt -b -p 0 ${shell.pid} ended with 1`);
+    useFakeChrt(t, "exit 1");
+    assert.equal(await setScheduling(shell.pid, "batch", signal), `chrt -b -p 0 ${shell.pid} ended with 1`);
+  });
+
+  it("ends a chrt that is wanted no more", async (t) => {
+    const shell = startShell(t);
+    const folder = useFakeChrt(t, 'echo $$ >"$(dirname "$0")/pid"; exec /bin/sleep 100');
+    const controller = new AbortController();
+    const set = setScheduling(shell.pid, "batch", controller.signal);
+    const pid = Number(await until("it has started", () => readFileSync(join(folder, "pid"), "utf8").trim()));
+    controller.abort();
+    assert.equal(await set, null);
+    await until("it has ended", () => schedulingOf(pid) === undefined);
   });
 
   it("goes without chrt", async (t) => {
     usePath(t, "/nowhere");
-    assert.match((await setScheduling(process.pid, "batch")) ?? "", /ENOENT/);
-    assert.equal(policyOf(process.pid), OTHER);
+    assert.match((await setScheduling(process.pid, "batch", signal)) ?? "", /ENOENT/);
+    assert.equal(schedulingOf(process.pid), "other");
   });
 
   it("counts the CPUs of an affinity", (t) => {
@@ -76,6 +90,15 @@ function startShell(t: TestContext): { readonly pid: number; readonly ended: Pro
     return ended;
   });
   return { pid, ended, start: (command) => void shell.stdin.write(`${command}\n`) };
+}
+
+/** @returns the folder that it lies in */
+function useFakeChrt(t: TestContext, script: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "chrt-"));
+  writeFileSync(join(folder, "chrt"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  usePath(t, `${folder}:${process.env.PATH}`);
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 function usePath(t: TestContext, path: string): void {
