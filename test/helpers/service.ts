@@ -10,8 +10,8 @@ import { freePort } from "./ports.ts";
 import { killTree } from "./processes.ts";
 import { DEADLINE_MS, until } from "./until.ts";
 
-/** The sources as they are, or with ROLLCALL_TEST_BUILT=1 what is published, which starts in a third of the time: first `npm run build`. */
-const CLI = process.env.ROLLCALL_TEST_BUILT === "1" ? "dist/cli/rollcall.js" : "src/cli/rollcall.ts";
+/** The sources as they are, or with TEST_BUILT=1 what is published, which starts in a third of the time: first `npm run build`. */
+const CLI = process.env.TEST_BUILT === "1" ? "dist/cli/rollcall.js" : "src/cli/rollcall.ts";
 export const ROLLCALL: string = fileURLToPath(new URL(`../../${CLI}`, import.meta.url));
 export const FIXTURES: string = fileURLToPath(new URL("../fixtures/apps/", import.meta.url));
 
