@@ -10,7 +10,9 @@ import { type SchedulingPolicy, schedulableCpus, schedulingOf, setScheduling } f
 import type { World } from "../system/world.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 
+/** After a failure, and twice as long after each further one. */
 const RETRY_MS = 10_000;
+const MOST_RETRY_MS = 600_000;
 
 interface Parts {
   readonly setting: Config["cpuScheduling"];
@@ -36,6 +38,7 @@ export class CpuScheduling {
   /** For how many workers it was looked at last; null: not while the service starts, when every worker needs the CPUs. */
   #workersTarget: number | null = null;
   #cancelRetry: () => void = () => {};
+  #retryMs = RETRY_MS;
   #hasComplained = false;
   #said: SchedulingPolicy = "other";
 
@@ -77,6 +80,7 @@ export class CpuScheduling {
     }
     if (problems[0] !== undefined) return this.#complain(problems[0]);
     this.#hasComplained = false;
+    this.#retryMs = RETRY_MS;
     if (changed > 0) this.#say(wish);
   }
 
@@ -117,7 +121,8 @@ export class CpuScheduling {
   }
 
   #complain(why: string): void {
-    this.#cancelRetry = this.#parts.world.startTimer(RETRY_MS, () => this.look());
+    this.#cancelRetry = this.#parts.world.startTimer(this.#retryMs, () => this.look());
+    this.#retryMs = Math.min(MOST_RETRY_MS, 2 * this.#retryMs);
     if (this.#hasComplained) return;
     this.#hasComplained = true;
     const level = this.#parts.setting === "batch" ? "warn" : "debug";
