@@ -1,7 +1,7 @@
 // The one table of options: flags, environment names, keys of config files, help and docs all come from it.
 // Runs in the master, at start only. Keyed by the place in Config, so that the compiler holds the two together.
 
-import { environment, listOf, memory, orOff, readyWhen, workers } from "./kinds.ts";
+import { environment, listOf, MOST_WORKERS, memory, orOff, readyWhen, workers } from "./kinds.ts";
 import { file, type Key, type Option, type Settings } from "./option.ts";
 import { SERVING } from "./serving-options.ts";
 import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, toggle, wrong } from "./values.ts";
@@ -59,7 +59,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
     meaning:
       "with sticky: clients are told apart by X-Forwarded-For, by the hop that so many trusted proxies have written; off is by address",
   },
-  minReady: { name: "min-ready", kind: count(1, 1_024), default: 1, meaning: "how many ready workers it takes to be ready" },
+  minReady: { name: "min-ready", kind: count(1, MOST_WORKERS), default: 1, meaning: "how many ready workers it takes to be ready" },
 
   readyWhen: {
     name: "ready-when",

@@ -21,6 +21,9 @@ interface Parts {
   state(): State;
 }
 
+/** Left: it is as it should be, or as somebody else wants it, or has ended. */
+type Outcome = "set" | "left" | { readonly problem: string };
+
 /** What is wanted, and why, in words. */
 interface Wish {
   readonly policy: SchedulingPolicy;
@@ -73,31 +76,35 @@ export class CpuScheduling {
     const problems: string[] = [];
     let changed = 0;
     for (const life of ready) {
-      if (this.#stopped.signal.aborted) return;
+      if (this.#stopped.signal.aborted) break;
       const result = this.#done.get(life.id) === wish.policy ? "left" : await this.#setOne(life, wish.policy);
       if (result === "set") changed++;
-      else if (result !== "left") problems.push(result);
+      else if (result !== "left") problems.push(result.problem);
     }
+    if (this.#stopped.signal.aborted) return;
     if (problems[0] !== undefined) return this.#complain(problems[0]);
     this.#hasComplained = false;
     this.#retryMs = RETRY_MS;
     if (changed > 0) this.#say(wish);
   }
 
-  /** @returns what became of it, or why it is not as it should be */
-  async #setOne({ id, pid }: Ready, wanted: SchedulingPolicy): Promise<"set" | "left" | string> {
+  async #setOne({ id, pid }: Ready, wanted: SchedulingPolicy): Promise<Outcome> {
     const now = pid === null ? undefined : schedulingOf(pid);
     if (pid === null || now === undefined) return "left";
-    if (now === null) return wanted === "batch" ? "/proc does not show how they are" : "left";
-    const isUsual = now === (this.#ours.has(id) ? "batch" : "other");
-    const failure = isUsual && now !== wanted ? await setScheduling(pid, wanted, this.#stopped.signal) : null;
-    if (failure !== null) return failure;
+    if (now === null) return wanted === "batch" ? { problem: "/proc does not show how they are" } : "left";
+    if (now !== (this.#ours.has(id) ? "batch" : "other")) return this.#leaveOwn(id, now, wanted, pid);
+    const problem = now === wanted ? null : await setScheduling(pid, wanted, this.#stopped.signal);
+    if (problem !== null) return { problem };
     this.#done.set(id, wanted);
-    // Somebody's own wish, the app's or of whoever started the master, stays.
-    if (!isUsual) return now === wanted || this.#parts.setting !== "batch" ? "left" : `process ${pid} has another policy already`;
-    this.#ours.delete(id);
     if (wanted === "batch") this.#ours.add(id);
+    else this.#ours.delete(id);
     return now === wanted ? "left" : "set";
+  }
+
+  /** Somebody's own wish stays, the app's or of whoever started the master; an operator who has asked for another one should know. */
+  #leaveOwn(id: number, now: SchedulingPolicy | "another", wanted: SchedulingPolicy, pid: number): Outcome {
+    this.#done.set(id, wanted);
+    return now === wanted || this.#parts.setting !== "batch" ? "left" : { problem: `process ${pid} has another policy already` };
   }
 
   /** Asked anew each time: CPUs can be taken from a running container. */

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRunning } from "./running.ts";
 
 /** What the kernel takes as the path of a unix socket, without its final zero. */
 export const LONGEST_PATH: number = process.platform === "linux" ? 107 : 103;
@@ -85,15 +86,6 @@ function knock(path: string): Promise<Liveness> {
       resolve(error.code === "ECONNREFUSED" && isSocket ? "stale" : "unreachable");
     });
   });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 function attempt<T>(ask: () => T): T | null {

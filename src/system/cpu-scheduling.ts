@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { readStat, readTextOrNull, showsOwnNamespace } from "./procfs.ts";
+import { isRunning } from "./running.ts";
 
 /** Of sched(7): with "batch" a process that wakes up does not push another one off its CPU, but waits for its turn there. */
 export type SchedulingPolicy = "other" | "batch";
@@ -17,7 +18,7 @@ export function schedulingOf(pid: number, root = "/proc"): SchedulingPolicy | "a
   const stat = showsOwnNamespace(process.pid, root) ? readStat(pid, root) : null;
   if (stat?.isGone === true) return undefined;
   if (stat !== null) return POLICIES[stat.schedulingPolicy] ?? "another";
-  return isThere(pid) ? null : undefined;
+  return isRunning(pid) ? null : undefined;
 }
 
 /** The CPUs that this process may run on, by its affinity; a quota of CPU time does not count. Null where that cannot be seen. */
@@ -46,14 +47,5 @@ export async function setScheduling(pid: number, policy: SchedulingPolicy, signa
     return null;
   } catch (error) {
     return signal.aborted || schedulingOf(pid) === undefined ? null : (error as Error).message;
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -4,6 +4,7 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync
 import { dirname } from "node:path";
 import { ClusterError } from "../errors.ts";
 import { readStat } from "./procfs.ts";
+import { isRunning } from "./running.ts";
 
 /** Linux counts a process's start in these, whatever the machine. */
 const TICK_MS = 10;
@@ -86,15 +87,6 @@ function isOwner(pid: number, writtenAtMs: number): boolean {
   // Counted from this process's own start: what a container shows as the time since boot may be the container's.
   const startedAtMs = performance.timeOrigin + (other.startTime - own.startTime) * TICK_MS;
   return startedAtMs <= writtenAtMs + SLACK_MS;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return pid > 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 function refusal(problem: string, cause?: unknown): ClusterError {
