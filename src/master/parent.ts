@@ -64,7 +64,9 @@ export class Parent {
     this.#channel?.resume();
   }
 
+  /** Says nothing of a service that is stopping already. */
   announceReady(facts: ReadyFacts): void {
+    if (this.#source.state().stop !== null) return;
     this.#isReady = true;
     this.#error = null;
     this.#announce("egg-ready", facts);

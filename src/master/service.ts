@@ -154,6 +154,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   for (const message of [...remarks, ...(warning === null ? [] : [warning])]) write({ level: "warn", fields: {}, message });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   const firstBoot = new Promise<void>((resolve) => (bootSeen = resolve));
+  const deskOpen = Promise.withResolvers<void>();
   parent.open();
   loop.feed({ type: "clock" });
   // The children have the processors first: what the log and the desk load takes about as long as a child's boot.
@@ -165,6 +166,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     (ports) => ports !== null && write(describeDesk(ports, config.metricsHost)),
     (error) => refusals.onDesk(error),
   );
+  deskOpen.resolve();
   orphans.start();
   notifier.start();
 
@@ -222,7 +224,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
         return write({ level: "info", fields: { status: status() }, message: "status" });
       case "announce-ready": {
         const readyMs = Math.round(world.now() - startedAt);
-        parent.announceReady(reached);
+        // Whoever has started the service may ask for its state, or for its end, as soon as it hears this.
+        void deskOpen.promise.then(() => parent.announceReady(reached));
         const where = addresses.size === 0 ? "" : `: ${[...addresses].join(", ")}`;
         return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
       }

@@ -1,5 +1,6 @@
 // A program that forks the master over IPC: what it hears, and that nothing it sends, reads not or dies of costs the service anything.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, test } from "node:test";
 import { serialize } from "node:v8";
 import { openFromService, sealForParent } from "../../src/messenger/parent.ts";
@@ -30,10 +31,16 @@ describe("a program that forks the command", { concurrency: 3 }, () => {
     });
   }
 
+  test("may ask everything at once when it hears egg-ready", async (t) => {
+    const forked = await forkMaster(t, { app: "http.mjs", flags: ["--workers", "1"] });
+    await once(forked.process, "message");
+    assert.equal((await forked.status()).workers[0]?.processes[0]?.state, "ready");
+  });
+
   test("hears who died, once the service is ready, and nothing of a planned end", async (t) => {
     const forked = await forkMaster(t, { app: "http.mjs", flags: ["--workers", "1", "--surge", "0", ...AGENT] });
     await forked.untilLetter("egg-ready");
-    const status = await until("/status answers", () => forked.status());
+    const status = await forked.status();
     kill(status.workers[0]?.processes[0]?.pid as number);
     assert.deepEqual((await forked.untilLetter("app-worker-died")).data, { outcome: "killed" });
     kill(status.agent?.processes[0]?.pid as number);
