@@ -1,5 +1,5 @@
 // `rollcall health [live|ready]`: asks the probe server over loopback, for Docker's HEALTHCHECK. Exit 0 or 1, never anything else.
-import { request } from "undici";
+import { Agent, request } from "undici";
 import { readFlags } from "../config/flags.ts";
 import { resolveProbesPort } from "../config/resolve.ts";
 import { EXIT_CODES } from "../errors.ts";
@@ -25,6 +25,8 @@ export async function health(argv: readonly string[]): Promise<void> {
     const { statusCode, body } = await request(`http://127.0.0.1:${port}/${asked}`, {
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
+      // Node's own would go by a proxy of the environment.
+      dispatcher: new Agent(),
     });
     console.log(`${asked}: ${statusCode} ${await body.text()}`);
     process.exit(statusCode === 200 ? EXIT_CODES.ok : EXIT_CODES.internal);

@@ -135,7 +135,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   /** Stops the service, gracefully or, with `fast`, as by a second signal. Resolves when it has ended, whatever its exit code is. */
   async stop({ fast = false }: { readonly fast?: boolean } = {}): Promise<ServiceExit> {
     if (this.#exit !== null) return this.#exit;
-    if (this.#child.connected) this.#order({ command: "stop", fast }).catch(() => {});
+    if (this.#child.connected) this.#order({ command: "stop", fast }).catch(ignore);
     else this.#child.kill("SIGTERM");
     return this.exited;
   }
@@ -159,6 +159,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   /** Leaves the service to itself: no orders, no letters and no events from here on. */
   disconnect(): void {
     if (this.#child.connected) this.#child.disconnect();
+    this.#endPending();
     this.unref();
   }
 
@@ -205,9 +206,13 @@ export class Service extends EventEmitter<ServiceEvents> {
     if (this.#exit !== null) return;
     const error = this.#error === null ? null : asError(this.#error, code);
     this.#exit = { code, signal, error };
+    this.#endPending();
+    this.emit("exit", this.#exit);
+  }
+
+  #endPending(): void {
     for (const { onEnd } of this.#pending.values()) onEnd(gone());
     this.#pending.clear();
-    this.emit("exit", this.#exit);
   }
 }
 

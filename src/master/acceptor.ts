@@ -13,6 +13,7 @@ import { HandOvers } from "../sockets/hand-overs.ts";
 import { HeadReader } from "../sockets/head-reader.ts";
 import { addressOf, placeOf, type Where } from "../sockets/incoming.ts";
 import { acceptFrom, bindHandle, type ConnectionHandle, type TcpHandle } from "../sockets/internals.ts";
+import { PortLocks } from "../sockets/port-locks.ts";
 import { MOST_HELD, Room } from "../sockets/room.ts";
 import { takeIn } from "../sockets/take-in.ts";
 import type { World } from "../system/world.ts";
@@ -41,7 +42,7 @@ interface Parts {
 export class Acceptor {
   readonly #parts: Parts;
   readonly #places: Map<string, Place> = new Map();
-  readonly #locks: TcpHandle[] = [];
+  readonly #locks: PortLocks = new PortLocks();
   readonly #handOvers: HandOvers;
   readonly #heads: HeadReader;
   /** In a stop: workers that have not been told to drain yet, because what has come before is theirs. */
@@ -93,7 +94,7 @@ export class Acceptor {
   onPort(life: number, message: PortMessage, handle: TcpHandle | undefined): void {
     switch (message.type) {
       case "locked":
-        if (handle !== undefined) this.#locks.push(handle);
+        if (handle !== undefined) this.#locks.keep(message.port, handle);
         return;
       case "lodged":
         if (handle !== undefined) this.#lodge(message, handle);
@@ -233,6 +234,7 @@ export class Acceptor {
       this.#parts.write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
       this.#places.delete(placeOf(place));
       place.handle.close();
+      if (![...this.#places.values()].some((each) => each.port === port)) this.#locks.release(port);
       this.#handOvers.drop(place);
     });
   }

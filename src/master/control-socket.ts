@@ -4,11 +4,12 @@ import { rmSync } from "node:fs";
 import type { Server } from "node:net";
 import { dirname, join } from "node:path";
 import { ClusterError } from "../errors.ts";
-import { controlFolders, controlName, identify, isAbsent, LONGEST_PATH, probeSocket } from "../system/control-place.ts";
+import { controlFolders, controlName, isAbsent, LONGEST_PATH, probeSocket } from "../system/control-place.ts";
+import { identify, removeAtEnd } from "../system/passing-file.ts";
 
 export interface OpenSocket {
   readonly path: string;
-  /** Takes the file away, if it is still this one. Synchronous, and harmless when called again: for the last resort as well. */
+  /** Takes the file away, if it is still this one: for the last resort as well. */
   remove(): void;
 }
 
@@ -53,13 +54,7 @@ async function openOrSay(path: string, server: Server): Promise<OpenSocket | str
     const folder = dirname(path);
     return `cannot open ${path}: ${isAbsent(folder) ? `there is no folder ${folder}` : message}`;
   }
-  const own = identify(path);
-  const remove = (): void => {
-    if (identify(path) === own) rmSync(path, { force: true });
-  };
-  // Also when the rest of the start fails.
-  process.once("exit", remove);
-  return { path, remove };
+  return { path, remove: removeAtEnd(path) };
 }
 
 /** The file comes to be within listen(), so a mask for just that long is no race; a chmod afterwards would be one. */

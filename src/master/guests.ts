@@ -19,6 +19,8 @@ export function limitGuests(server: Server, wanted: number = MOST_GUESTS): void 
   server.headersTimeout = REQUEST_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxRequestsPerSocket = MOST_REQUESTS;
+  // An error after listening is one of accepting: the client tries again.
+  server.on("error", () => {});
   server.on("dropRequest", (_, socket) => socket.destroy());
   // In the order in which they were last heard of.
   const guests = new Set<Socket>();

@@ -8,11 +8,12 @@ import { leaveAtOnce } from "../system/leave.ts";
 import type { World } from "../system/world.ts";
 
 interface Parts {
+  /** Never throws. */
   readonly desk: { removeFiles(): void };
   readonly children: Children;
   readonly log: MasterLog;
   readonly world: World;
-  /** Begins the stop for an error of the master's own; false when one has begun already. */
+  /** Begins the stop for an error of the master's own; false when nothing more can come of one. */
   readonly fail: () => boolean;
 }
 

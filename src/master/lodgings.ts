@@ -6,6 +6,7 @@ import type { State } from "../policy/state.ts";
 import type { Children, PortMessage } from "../process/children.ts";
 import type { HeldSockets } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
+import { PortLocks } from "../sockets/port-locks.ts";
 import type { World } from "../system/world.ts";
 
 /** How long nobody may listen on a port before it is given up: an app may close it and listen again, or listen a while after it is ready. */
@@ -34,6 +35,7 @@ interface Lodging extends Place {
 export class Lodgings {
   readonly #parts: Parts;
   readonly #lodgings: Map<string, Lodging> = new Map();
+  readonly #locks: PortLocks = new PortLocks();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -42,7 +44,7 @@ export class Lodgings {
   onPort(life: number, message: PortMessage, handle: TcpHandle | undefined): void {
     switch (message.type) {
       case "locked":
-        if (handle !== undefined) this.#parts.sockets.keep(handle);
+        if (handle !== undefined) this.#locks.keep(message.port, handle);
         return;
       case "lodged":
         if (handle !== undefined) this.#lodge(life, message, handle);
@@ -112,7 +114,7 @@ export class Lodgings {
 
   /**
    * Whoever has a copy of the sockets must let go of it, or the kernel keeps on accepting for nobody. A worker that has begun to listen in this very
-   * moment keeps what it has, and lodges it again.
+   * moment keeps what it has, and lodges and locks it again.
    */
   #giveUp(lodging: Lodging): void {
     const { sockets, children, state, write } = this.#parts;
@@ -120,6 +122,7 @@ export class Lodgings {
     this.#lodgings.delete(keyOf(lodging));
     write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
     sockets.giveUp(port, host);
+    if (![...this.#lodgings.values()].some((each) => each.port === port)) this.#locks.release(port);
     for (const slot of state().workers) for (const { id } of slot.lives) children.tell(id, { type: "forget", port, host });
   }
 }

@@ -122,14 +122,17 @@ export class Parent {
   }
 
   #onAsk({ id, line }: Ask): void {
-    if (this.#orders.size >= MOST_ORDERS)
-      return this.#answer(id, { event: "error", message: `${MOST_ORDERS} orders are on their way already` });
     const parsed = parseRequest(line);
     if (!parsed.ok) return this.#answer(id, { event: "error", message: parsed.problem });
+    const isFull = this.#orders.size >= MOST_ORDERS;
+    if (isFull && parsed.request.command !== "stop")
+      return this.#answer(id, { event: "error", message: `${MOST_ORDERS} orders are on their way already` });
     const judged = judgeRequest(parsed.request, this.#source);
     if (judged.type === "answered") return this.#answer(id, judged.last);
     this.#answer(id, judged.first);
     this.#source.order(judged.order);
+    // How a stop goes is told by the end.
+    if (isFull) return;
     this.#orders.set(id, judged.watch);
     this.#follow(id, judged.watch, this.#source.state());
   }

@@ -60,23 +60,31 @@ function heapFlags(heapMiB: number | null, env: NodeJS.ProcessEnv): readonly str
 /** What the machine grants, as the sizing wants to know it. */
 export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput {
   const cgroup = readCgroup();
+  const memoryLimitBytes = cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem());
   return {
     workers: config.workers,
     affinityCpus: os.availableParallelism(),
     cgroupCpus: cgroup.cpuQuota,
     declaredCpus: cpusFrom(env) ?? null,
-    memoryLimitBytes: cgroup.memoryLimitBytes === null ? null : Math.min(cgroup.memoryLimitBytes, os.totalmem()),
+    memoryLimitBytes,
     hasAgent: config.agent !== null,
     maxMemory: config.maxMemory,
     minReady: config.minReady,
-    userHeapMiB: userHeapMiB([...config.nodeArgs, ...(env.NODE_OPTIONS ?? "").split(/\s+/)]),
+    userHeapMiB: userHeapMiB([...(env.NODE_OPTIONS ?? "").split(/\s+/), ...config.nodeArgs], memoryLimitBytes ?? os.totalmem()),
   };
 }
 
-function userHeapMiB(flags: readonly string[]): number | null {
+/** As Node takes them: a percentage of the memory before a size, and the last one of each. */
+function userHeapMiB(flags: readonly string[], memoryBytes: number): number | null {
+  let size: number | null = null;
+  let percentage: number | null = null;
   for (const [index, flag] of flags.entries()) {
-    const match = /^--max[-_]old[-_]space[-_]size(?:=(\d+))?$/.exec(flag);
-    if (match !== null) return Number(match[1] ?? flags[index + 1]);
+    const match = /^--max[-_]old[-_]space[-_]size([-_]percentage)?(?:=(.*))?$/.exec(flag);
+    if (match === null) continue;
+    const value = Number.parseFloat(match[2] ?? flags[index + 1] ?? "");
+    if (Number.isNaN(value)) continue;
+    if (match[1] === undefined) size = value;
+    else percentage = value;
   }
-  return null;
+  return percentage === null ? size : Math.floor((percentage * memoryBytes) / 100 / 2 ** 20);
 }

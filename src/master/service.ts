@@ -12,7 +12,8 @@ import type { State } from "../policy/state.ts";
 import { Children, type Remark } from "../process/children.ts";
 import { HeldSockets } from "../sockets/held.ts";
 import { repairRoundRobin } from "../sockets/repair.ts";
-import { readAcceptQueues } from "../system/accept-queues.ts";
+import { countWaiting } from "../system/accept-queues.ts";
+import { findInherited } from "../system/inherited.ts";
 import { claimPidFile } from "../system/pid-file.ts";
 import { takeManager } from "../system/service-manager.ts";
 import { takeSignals } from "../system/signals.ts";
@@ -64,6 +65,7 @@ export interface ServiceInput {
  */
 export async function runService({ config: given, configFile, log, world, isOwnParent }: ServiceInput): Promise<void> {
   const startedAt = world.now();
+  const isInherited = findInherited();
   startThreadPool();
   const version = readVersion();
   const manager = takeManager(process.env);
@@ -86,7 +88,14 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const inWords = new Remarks(config);
   let bootSeen = (): void => {};
   const children = new Children(
-    { config, heapFlags: plan.heapFlags, service: unheld === "round-robin" ? null : serviceName, handsOver: accept !== null, unheld },
+    {
+      config,
+      heapFlags: plan.heapFlags,
+      service: unheld === "round-robin" ? null : serviceName,
+      handsOver: accept !== null,
+      unheld,
+      isInherited,
+    },
     {
       onEvent,
       onRemark: remark,
@@ -115,7 +124,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const { hasAgent } = plan.settings;
   let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
-    ...{ config, version, hasAgent, acceptQueues, status, write, order },
+    ...{ config, version, hasAgent, status, write, order },
+    acceptQueues: () => countWaiting([...config.ports, ...sockets.ports], acceptor?.held ?? new Map()),
     droppedConnections: () => handing.dropped,
     movedConnections: () => levelling.moved,
     orphans: () => orphans,
@@ -144,7 +154,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     log,
     world,
     fail() {
-      if (loop.state.stop?.reason === "internal") return false;
+      if (loop.state.stop?.reason === "internal" || loop.state.stop?.stage === "finished") return false;
       loop.feed({ type: "failed", reason: "internal" });
       return true;
     },
@@ -255,14 +265,6 @@ export async function runService({ config: given, configFile, log, world, isOwnP
     const tell = (): void => void children.tell(life, { ...order, budgetMs: Math.max(0, endsAt - world.now()) });
     if (acceptor === null) tell();
     else acceptor.drain(life, order.budgetMs * SERVING_SHARE, tell);
-  }
-
-  /** Of a port that is not open yet nothing waits. */
-  async function acceptQueues(): Promise<ReadonlyMap<number, number>> {
-    const waiting = await readAcceptQueues();
-    const held = acceptor?.held ?? new Map<number, number>();
-    const ports = [...new Set([...config.ports, ...sockets.ports, ...held.keys()])];
-    return new Map(ports.map((port) => [port, (waiting.get(port) ?? 0) + (held.get(port) ?? 0)]));
   }
 
   function status(): object {

@@ -246,7 +246,7 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
   }
 }
 
-const SAMPLE_KEYS = [
+export const SAMPLE_KEYS = [
   "lagP50Seconds",
   "lagP99Seconds",
   "lagMaxSeconds",

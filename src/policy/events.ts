@@ -13,6 +13,16 @@ export type Order =
   | { readonly kind: "maintain"; readonly on: boolean }
   | { readonly kind: "stop"; readonly fast: boolean };
 
+export interface HealthEvent {
+  readonly type: "health";
+  readonly life: number;
+  readonly name: string;
+  /** Null where the thing is well. */
+  readonly reason: string | null;
+  /** False: nothing for the log, which has had enough of it. */
+  readonly isTold: boolean;
+}
+
 /** Past facts, from signals, operators, children and the clock. */
 export type Event =
   | { readonly type: "clock" }
@@ -27,7 +37,6 @@ export type Event =
   | { readonly type: "closed"; readonly life: number }
   /** It has nothing left to do, and is not ready. */
   | { readonly type: "idled"; readonly life: number }
-  /** `reason` is null where the thing is well. */
-  | { readonly type: "health"; readonly life: number; readonly name: string; readonly reason: string | null }
+  | HealthEvent
   | ({ readonly type: "exited"; readonly life: number } & Departure)
   | { readonly type: "failed"; readonly reason: ExitReason };

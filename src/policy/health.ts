@@ -1,10 +1,11 @@
 // What children say of what they depend on: a database that is away makes a ready process one that should get no traffic. Pure.
 import { MOST_AILMENTS } from "./ailments.ts";
+import type { HealthEvent } from "./events.ts";
 import { findLife } from "./select.ts";
 import { called, log, naming, putLife, type Turn } from "./turn.ts";
 
 /** Takes note of one named thing of one life: well (`reason` null), or not and why. */
-export function onHealth(turn: Turn, id: number, name: string, reason: string | null): void {
+export function onHealth(turn: Turn, { life: id, name, reason, isTold }: HealthEvent): void {
   const found = findLife(turn.state, id);
   if (found === null) return;
   const { slot, life } = found;
@@ -13,6 +14,7 @@ export function onHealth(turn: Turn, id: number, name: string, reason: string | 
   const others = life.ailments.filter((each) => each.name !== name);
   if (reason !== null && others.length >= MOST_AILMENTS) return;
   putLife(turn, slot, { ...life, ailments: reason === null ? others : [...others, { name, reason }] });
+  if (!isTold) return;
   const words = reason === null ? `${name} is well again` : `${name} is not well${reason === "" ? "" : `: ${reason}`}`;
   log(turn, reason === null ? "info" : "warn", `${called(slot)}: ${words} (health)`, { ...naming(slot, life), health: name });
 }

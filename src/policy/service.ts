@@ -130,7 +130,7 @@ function happen(turn: Turn, event: Event): void {
     case "idled":
       return onIdled(turn, event.life);
     case "health":
-      return onHealth(turn, event.life, event.name, event.reason);
+      return onHealth(turn, event);
     case "exited": {
       const ended = onExited(turn, event);
       if (ended !== null && turn.state.stop === null) judgeEnd(turn, ended);

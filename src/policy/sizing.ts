@@ -215,7 +215,7 @@ function memoryNotes(input: SizingInput, limit: number, share: number, workers: 
   }
   if (input.userHeapMiB !== null && input.userHeapMiB > heapFor(share)) {
     notes.push(
-      `--max-old-space-size=${input.userHeapMiB} is more than the ${heapFor(share)} MiB that fit a share of ${mib(share)} MiB: the kernel may kill ` +
+      `a heap of ${input.userHeapMiB} MiB, as set, is more than the ${heapFor(share)} MiB that fit a share of ${mib(share)} MiB: the kernel may kill ` +
         "a process before its heap is full",
     );
   }

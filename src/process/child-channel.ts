@@ -3,6 +3,7 @@
 // forges Node's own, loses the channel, drains and is replaced. Runs in the master.
 import type { ChildProcess } from "node:child_process";
 import { lineReader } from "../messenger/frames.ts";
+import { carriesHandle, isNodes, takeHandle } from "../messenger/node-words.ts";
 import type { Pausable, Turnstile } from "../messenger/turnstile.ts";
 import { closeChannel } from "../sockets/internals.ts";
 import { leaveHandOvers } from "../sockets/repair.ts";
@@ -20,6 +21,8 @@ const MOST_UNTAKEN_HANDLES = 1_000;
 interface Listener {
   /** @returns whether it was one of Rollcall's */
   onMessage(message: unknown, handle: unknown): boolean;
+  /** What Node may read of its own words. */
+  filter(message: object): object;
   /** Told once, when the channel has been given up. */
   onBroken(error: Error): void;
 }
@@ -43,7 +46,7 @@ interface Parts {
   takes(): boolean;
 }
 
-function readFrom({ child, pipe, takes, turnstile }: Parts, { onBroken }: Listener): void {
+function readFrom({ child, pipe, takes, turnstile }: Parts, { filter, onBroken }: Listener): void {
   const { onread } = pipe;
   const source: Pausable = { pause: () => pipe.readStop(), resume: () => child.connected && pipe.readStart() };
   const reader = lineReader(MAX_MESSAGE_BYTES, { onMessage, onJunk: (problem) => giveUp(problem) });
@@ -69,18 +72,20 @@ function readFrom({ child, pipe, takes, turnstile }: Parts, { onBroken }: Listen
     if (!child.connected) return;
     turnstile.add(JUNK_WEIGHT);
     if (!isNodes(message)) return void child.emit("message", message);
-    const carriesHandle = (message as { cmd: string }).cmd === "NODE_HANDLE";
-    const received = carriesHandle ? handle : null;
-    if (carriesHandle) handle = null;
+    const hasHandle = carriesHandle(message);
+    const received = hasHandle ? (handle ?? null) : null;
+    if (hasHandle) handle = null;
     // Node answers to most of these: it would heap up answers for a child that does not read. A handle that is not acknowledged keeps all others in the
     // child for ever, so these pass as long as no honest child could send so many.
     if (!takes() && (received === null || pipe.writeQueueSize >= 2 * MOST_UNREAD_BYTES)) return received?.close();
+    let taken: ReturnType<typeof takeHandle> = null;
     try {
-      child.emit("internalMessage", message, received ?? undefined);
+      if (hasHandle) taken = takeHandle(child, message, received);
+      else child.emit("internalMessage", filter(message));
     } catch (error) {
-      received?.close();
       giveUp("what Node cannot take for its own", error);
     }
+    if (taken !== null) child.emit("message", taken.message, received);
   }
 
   /** What follows what was not understood is not understood either. */
@@ -95,12 +100,6 @@ function readFrom({ child, pipe, takes, turnstile }: Parts, { onBroken }: Listen
 export function cutOff(child: ChildProcess): void {
   leaveHandOvers(child);
   closeChannel(child);
-}
-
-/** Node's own messages, such as those of node:cluster. */
-function isNodes(message: unknown): boolean {
-  const cmd = (message as { cmd?: unknown } | null)?.cmd;
-  return typeof cmd === "string" && cmd.startsWith("NODE_");
 }
 
 /** Closes a handle that nobody has a use for. */

@@ -1,11 +1,13 @@
 // A child in a process of its own: the agent by child_process.fork, workers by cluster.fork. Runs in the master.
 import { type ChildProcess, fork } from "node:child_process";
 import cluster from "node:cluster";
+import { HANDLE_MISSED } from "../messenger/node-words.ts";
 import type { Turnstile } from "../messenger/turnstile.ts";
 import type { QueueSocket } from "../sockets/held.ts";
-import { HANDLE_MISSED, isHandleInFlight } from "../sockets/internals.ts";
+import { isHandleInFlight } from "../sockets/internals.ts";
 import { preferForOom } from "../system/oom-score.ts";
 import { cutOff, readChannel } from "./child-channel.ts";
+import { guardDescriptors } from "./descriptor-guard.ts";
 import { afterLastWords, LAST_WORDS_MS } from "./last-words.ts";
 import { type LaunchPlan, launchOf, type Place } from "./launch.ts";
 import { postPipe } from "./post-pipe.ts";
@@ -23,7 +25,10 @@ export interface Birth {
 /** @throws what the system says when no process can be made at once; a later failure arrives as trouble, and then as its exit */
 export function startProcess(birth: Birth, listener: VesselListener): Vessel {
   const child = spawnChild(birth);
-  const { takes } = readChannel(child, birth.turnstile, listener);
+  const refuse = (fd: number): void =>
+    listener.onComplaint(`listens on descriptor ${fd}; expected one of a socket that the service was started with: it fails with EINVAL`);
+  const filter = (message: object): object => guardDescriptors(message, birth.plan.isInherited, refuse);
+  const { takes } = readChannel(child, birth.turnstile, { ...listener, filter });
   child.on("internalMessage", (raw: { readonly cmd?: unknown } | null) => raw?.cmd === HANDLE_MISSED && listener.onMissed());
   child.on("error", (error) => {
     if (child.pid !== undefined) return listener.onTrouble(error);

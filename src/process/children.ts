@@ -71,6 +71,12 @@ interface Listeners {
   readonly onCutOff: (life: number) => void;
 }
 
+/** What matters beside a message. */
+interface Beside {
+  readonly handle: TcpHandle | undefined;
+  readonly limits: Limits;
+}
+
 export class Children {
   readonly #plan: LaunchPlan;
   readonly #listeners: Listeners;
@@ -113,7 +119,9 @@ export class Children {
     const birth = { plan: this.#plan, place, sockets, mark: this.#descendants.markOf(life), turnstile: this.#turnstile };
     return (isThread(this.#plan, place) ? startThread : startProcess)(birth, {
       onTrouble,
-      onComplaint: (message) => this.#listeners.onRemark({ type: "complaint", place, message }),
+      onComplaint: (message) => {
+        if (limits.remarks.take()) this.#listeners.onRemark({ type: "complaint", place, message });
+      },
       onMessage: (raw, handle) => this.#onMessage(life, place, raw, handle, limits),
       onBroken: (error) => {
         this.#listeners.onCutOff(life);
@@ -230,13 +238,13 @@ export class Children {
     const message = handed === null ? openFromChild(raw) : null;
     if (message !== null) this.#silent.delete(life);
     const isTaken = message !== null && isAllowed(message, limits);
-    const listener = isTaken && isListener(handle) ? handle : undefined;
-    if (isTaken) this.#dispatch(life, place, message, listener);
+    const listener = isTaken && handsOver(message) && isListener(handle) ? handle : undefined;
+    if (isTaken) this.#dispatch(life, place, message, { handle: listener, limits });
     if (listener === undefined) closeHandle(handle);
     return isTaken;
   }
 
-  #dispatch(life: number, place: Place, message: ChildToMaster, handle: TcpHandle | undefined): void {
+  #dispatch(life: number, place: Place, message: ChildToMaster, { handle, limits }: Beside): void {
     const { onEvent, onRemark, onPort, onAnswer, onSpare } = this.#listeners;
     switch (message.type) {
       case "ready":
@@ -249,7 +257,7 @@ export class Children {
       case "idle":
         return onEvent({ type: "idled", life });
       case "health":
-        return onEvent({ type: "health", life, name: message.name, reason: message.reason });
+        return onEvent({ type: "health", life, name: message.name, reason: message.reason, isTold: limits.health.take() });
       case "fault": {
         const { fault, survived } = message;
         if (!survived) return onEvent({ type: "faulted", life, fault });
@@ -275,6 +283,11 @@ export class Children {
         message satisfies never;
     }
   }
+}
+
+/** Whether a handle that comes with it has a taker. */
+function handsOver({ type }: ChildToMaster): boolean {
+  return type === "lodged" || type === "locked" || type === "yields";
 }
 
 function ignore(): void {}

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Assignment, HttpsFiles } from "../messenger/wire.ts";
 import { ownFile } from "../package/own-file.ts";
 import type { QueueSocket } from "../sockets/held.ts";
+import type { IsInherited } from "../system/inherited.ts";
 import { LIFE_MARK } from "../system/kin.ts";
 import { POST_FD } from "./post-pipe.ts";
 
@@ -26,6 +27,7 @@ export interface LaunchPlan {
   readonly handsOver: boolean;
   /** How Node's cluster shares what is not held. */
   readonly unheld: "shared" | "round-robin";
+  readonly isInherited: IsInherited;
 }
 
 export interface Place {

@@ -64,7 +64,7 @@ export class HeldSockets {
   }
 
   /**
-   * Lets go of a port that a worker had lodged. Its lock is kept: the port stays this service's own among others of its kind.
+   * Lets go of a port that a worker had lodged.
    * @returns whether there was something to let go of
    */
   giveUp(port: number, host: string | null): boolean {

@@ -155,10 +155,6 @@ export function isConnected(sent: TcpHandle): boolean {
   return typeof getpeername === "function" && getpeername.call(sent, {}) === 0;
 }
 
-/** Node's own answers to a message that a handle came with, or should have come with. */
-export const HANDLE_TAKEN = "NODE_HANDLE_ACK";
-export const HANDLE_MISSED = "NODE_HANDLE_NACK";
-
 /** Whether a handle that was sent down a channel is still to be taken by the other side. */
 export function isHandleInFlight(channel: NodeJS.Process | ChildProcess = process): boolean {
   return (channel as unknown as { _handleQueue?: unknown })._handleQueue != null;

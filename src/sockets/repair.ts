@@ -4,7 +4,8 @@
 // messages. Runs in the master.
 import type { ChildProcess } from "node:child_process";
 import cluster, { type Worker } from "node:cluster";
-import { countUnsent, HANDLE_MISSED, HANDLE_TAKEN, isHandleInFlight } from "./internals.ts";
+import { HANDLE_MISSED, HANDLE_TAKEN } from "../messenger/node-words.ts";
+import { countUnsent, isHandleInFlight } from "./internals.ts";
 
 interface Connection {
   close(): void;

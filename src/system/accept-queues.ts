@@ -17,6 +17,15 @@ export async function readAcceptQueues(root = "/proc/net"): Promise<ReadonlyMap<
   return waiting;
 }
 
+/**
+ * @param ports which to name, also those where nothing waits
+ * @param held how many the master itself has accepted, by port
+ */
+export async function countWaiting(ports: readonly number[], held: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, number>> {
+  const waiting = await readAcceptQueues();
+  return new Map([...ports, ...held.keys()].map((port) => [port, (waiting.get(port) ?? 0) + (held.get(port) ?? 0)]));
+}
+
 /** @returns false at a row that is not of a listening socket */
 function addRow(row: string, waiting: Map<number, number>): boolean {
   // sl local_address rem_address st tx_queue:rx_queue …

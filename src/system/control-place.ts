@@ -60,12 +60,6 @@ export function removeStale(path: string): void {
   if (Number.isInteger(pid) && !isRunning(pid)) attempt(() => rmSync(path));
 }
 
-/** Says which file a path is now; null without one. */
-export function identify(path: string): string | null {
-  const stat = attempt(() => lstatSync(path));
-  return stat === null ? null : `${stat.dev}:${stat.ino}`;
-}
-
 /** False also where it cannot be told. */
 export function isAbsent(path: string): boolean {
   return attempt(() => statSync(path, { throwIfNoEntry: false }) === undefined) ?? false;

@@ -1,6 +1,7 @@
 // The master's channel to whoever forked it. Its one rule: nothing that comes on it throws, grows the master without bound or ends it, and nothing
 // that goes out waits for a parent that does not read. Runs in the master.
 import { type FrameListener, lengthReader, lineReader } from "../messenger/frames.ts";
+import { carriesHandle, isNodes, takeHandle } from "../messenger/node-words.ts";
 import { type ChannelPipe, findPipe } from "./parent-hold.ts";
 
 /** A message above this is passed over. */
@@ -81,7 +82,7 @@ function readFrom(pipe: ChannelPipe, listener: ParentListener): void {
   const guarded: FrameListener = {
     onMessage(message) {
       messages++;
-      if (isInternal(message)) obey(message);
+      if (isNodes(message)) obey(message);
       else listener.onMessage(message);
     },
     onJunk(problem) {
@@ -106,25 +107,21 @@ function readFrom(pipe: ChannelPipe, listener: ParentListener): void {
   };
 
   /** A handle is taken off the channel as Node does it, so that the parent's sending goes on; the rest of Node's own words means nothing here. */
-  function obey(message: unknown): void {
-    const { cmd } = message as { cmd: string };
-    const received = handle;
-    if (cmd !== "NODE_HANDLE") return;
+  function obey(message: { readonly cmd: string }): void {
+    if (!carriesHandle(message)) return;
+    const received = handle ?? null;
     handle = null;
     // Node answers to each: it would heap up answers for a parent that does not read.
     if (unreadBytes() > MOST_UNREAD_ACK_BYTES) return received?.close();
     try {
-      process.emit("internalMessage" as "message", message, received as never);
-    } catch {
+      const taken = takeHandle(process, message, received);
+      if (taken === null) return;
       received?.close();
+      listener.onMessage(taken.message);
+    } catch {
       listener.onJunk("a handle of no known kind");
     }
   }
-}
-
-function isInternal(message: unknown): boolean {
-  const cmd = (message as { cmd?: unknown } | null)?.cmd;
-  return typeof cmd === "string" && cmd.startsWith("NODE_");
 }
 
 function isJson(pipe: ChannelPipe): boolean {

@@ -3,6 +3,7 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { ClusterError } from "../errors.ts";
+import { removeAtEnd } from "./passing-file.ts";
 import { readStat } from "./procfs.ts";
 import { isRunning } from "./running.ts";
 
@@ -62,19 +63,15 @@ export function claimPidFile(path: string): () => void {
     removeEmpty(path);
     throw refusal(`cannot write ${path}: ${message}; expected a path in a folder that this user may write to`, error);
   }
-  const inode = statSync(path, { throwIfNoEntry: false })?.ino;
-  const remove = (): void => {
-    if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true });
-  };
-  // Also when the rest of the start fails.
-  process.once("exit", remove);
-  return remove;
+  return removeAtEnd(path);
 }
 
 /** A full disk still takes an empty file: one without a pid is worse than none. */
 function removeEmpty(path: string): void {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isFile() === true && stat.size === 0) rmSync(path, { force: true });
+  try {
+    const stat = statSync(path);
+    if (stat.isFile() && stat.size === 0) rmSync(path);
+  } catch {}
 }
 
 /** Whether a process of this pid lives that may have written the file: it began before the file was written. */

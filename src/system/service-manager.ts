@@ -12,6 +12,9 @@ export interface Manager {
   readonly remarks: readonly string[];
 }
 
+/** The longest that a timer takes, for one that never fires. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** SD_LISTEN_FDS_START. */
 const FIRST_FD = 3;
 const NAMES = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
@@ -38,7 +41,7 @@ function notifySocketOf(path: string, remarks: string[]): string | null {
 
 function watchdogOf(text: string): number | null {
   const microseconds = Number(text);
-  return /^\d+$/.test(text) && microseconds > 0 ? microseconds / 1_000 : null;
+  return /^\d+$/.test(text) && microseconds > 0 ? Math.min(microseconds / 1_000, LONGEST_MS) : null;
 }
 
 function socketsOf(given: Readonly<Record<"LISTEN_FDS" | "LISTEN_PID" | "LISTEN_FDNAMES", string>>, pid: number, remarks: string[]) {

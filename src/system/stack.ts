@@ -1,9 +1,10 @@
 // The JavaScript stack of a process whose event loop hangs: SIGUSR1 opens Node's inspector from a thread of its own, even in an endless loop, and the
 // debugger's pause tells where it is. Runs in the master. Its one rule: only for who is about to be killed, and it stays paused until it is.
-import { closeSync, openSync, readdir, readlink, readSync } from "node:fs";
+import { readdir, readlink } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { readTextOrNull } from "./procfs.ts";
+import { walkTcpTables } from "./tcp-tables.ts";
 
 const [namesIn, targetOf] = [promisify(readdir), promisify(readlink)];
 
@@ -28,8 +29,8 @@ const SIGUSR1_BIT = 9n;
 /** 127.0.0.1 as /proc/net/tcp writes it, on machines of either byte order. */
 const LOOPBACK = ["0100007F", "7F000001"];
 const LISTEN = "0A";
-/** Listening sockets come first in the table: the connections of a busy service need not be read. */
-const TABLE_BYTES = 64 * 1024;
+/** Some 7,000 listeners. */
+const TABLE_BYTES = 1024 * 1024;
 
 /**
  * Null where there is none to be had by the deadline: the process computes in native code (where no JavaScript can be interrupted), it listens to
@@ -40,7 +41,7 @@ export async function stackOf(pid: number, deadlineMs: number): Promise<Stack | 
   if (process.platform !== "linux" || !catchesSigusr1(pid)) return null;
   const deadline = AbortSignal.timeout(deadlineMs);
   try {
-    const before = new Set(loopbackListeners(pid).map(({ inode }) => inode));
+    const before = new Set((await loopbackListeners(pid)).map(({ inode }) => inode));
     process.kill(pid, "SIGUSR1");
     const port = await inspectorPort(pid, before, deadline);
     return await pause(port, deadline);
@@ -56,7 +57,7 @@ function catchesSigusr1(pid: number): boolean {
 
 async function inspectorPort(pid: number, before: ReadonlySet<string>, deadline: AbortSignal): Promise<number> {
   for (;;) {
-    for (const { inode, port } of loopbackListeners(pid)) {
+    for (const { inode, port } of await loopbackListeners(pid)) {
       if (!before.has(inode) && (await holds(pid, inode))) return port;
     }
     await sleep(POLL_MS, undefined, { signal: deadline });
@@ -68,26 +69,18 @@ interface Listener {
   readonly port: number;
 }
 
-function loopbackListeners(pid: number): readonly Listener[] {
-  return readHead(`/proc/${pid}/net/tcp`)
-    .split("\n")
-    .slice(1)
-    .flatMap((line) => {
-      // sl local_address rem_address st tx:rx tr:tm->when retrnsmt uid timeout inode
-      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
-      const [address = "", port = ""] = local.split(":");
-      return state === LISTEN && inode !== undefined && LOOPBACK.includes(address) ? [{ inode, port: Number.parseInt(port, 16) }] : [];
-    });
-}
-
-function readHead(path: string): string {
-  const file = openSync(path, "r");
-  try {
-    const buffer = Buffer.alloc(TABLE_BYTES);
-    return buffer.toString("latin1", 0, readSync(file, buffer, 0, TABLE_BYTES, 0));
-  } finally {
-    closeSync(file);
-  }
+/** Listening sockets come first in the table: the connections of a busy service need not be read. */
+async function loopbackListeners(pid: number): Promise<readonly Listener[]> {
+  const found: Listener[] = [];
+  await walkTcpTables(`/proc/${pid}/net`, TABLE_BYTES, (row) => {
+    // sl local_address rem_address st tx:rx tr:tm->when retrnsmt uid timeout inode
+    const [, local = "", , state, , , , , , inode] = row.trim().split(/\s+/);
+    const [address = "", port = ""] = local.split(":");
+    if (state !== LISTEN) return false;
+    if (inode !== undefined && LOOPBACK.includes(address)) found.push({ inode, port: Number.parseInt(port, 16) });
+    return true;
+  });
+  return found;
 }
 
 async function holds(pid: number, inode: string): Promise<boolean> {

@@ -15,14 +15,15 @@ export interface Answer {
 /** One request; without an agent on a connection of its own that ends with it. Rejects when the answer is not whole. */
 export function ask(url: string, agent: http.Agent | false = false, options: http.RequestOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = http.get(url, { agent, timeout: DEADLINE_MS, ...options }, (response) => {
+    const { timeout = DEADLINE_MS } = options;
+    const request = http.get(url, { agent, ...options, timeout }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (body += chunk));
       response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
-    request.on("timeout", () => request.destroy(new Error(`no answer from ${url} within ${DEADLINE_MS} ms`)));
+    request.on("timeout", () => request.destroy(new Error(`no answer from ${url} within ${timeout} ms`)));
     request.on("error", reject);
   });
 }

@@ -81,6 +81,19 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
     await stopWell(service);
   });
 
+  test("that breaks while its client does not read ends the connection alone", async (t) => {
+    const service = await startExported(t, { app: "export-fetch.mjs" });
+    const pids = await service.workerPids();
+    const client = net.connect(service.appPort, "127.0.0.1", () => client.write("GET /fail-late HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    t.after(() => client.destroy());
+    await until("it has failed", () => service.output().includes("failed late"));
+    assert.equal(await (await fetch(service.url("/pid"))).text(), String(pids[0]));
+    client.resume();
+    await once(client, "close");
+    assert.deepEqual(await service.workerPids(), pids);
+    await stopWell(service);
+  });
+
   test("that breaks in the midst of a body ends the connection, and the worker lives on", async (t) => {
     const service = await startExported(t, { app: "export-fetch.mjs" });
     // Whether its head is out by then or not.

@@ -1,6 +1,7 @@
 // Hung workers, for real: an endless loop, native code, a program that is waited for, a process that was stopped. They are replaced in time, the log
 // says what they hung on, and clients and readiness see nothing of it.
 import assert from "node:assert/strict";
+import net from "node:net";
 import { describe, test } from "node:test";
 import { cpuSeconds } from "../../src/system/procfs.ts";
 import { pidOf, replaced, steer } from "../fixtures/apps/roll-steering.ts";
@@ -18,6 +19,9 @@ describe("a hung worker", { concurrency: 3 }, () => {
   test("in an endless loop is replaced in time; who waits in its queue is served, and readiness stays true", async (t) => {
     const service = await startService(t, { app: "how-it-ends.mjs", workers: 2, flags: FLAGS });
     await service.untilReady();
+    // The inspector is looked for among all that listen on loopback.
+    const crowd = Array.from({ length: 150 }, () => net.createServer().listen(0, "127.0.0.1"));
+    t.after(() => crowd.forEach((each) => void each.close()));
     const readiness = watchReadiness(t, service);
     const hung = await hang(t, service, "/loop");
     const before = cpuSeconds(hung) ?? 0;

@@ -86,3 +86,12 @@ test("under plain node health.set() is heard by nobody, and refuses what is no a
   assert.equal(status, 0);
   assert.equal(stdout.match(/^TypeError: health\.set\(name, ok, reason\): expected a name and true or false, got /gm)?.length, 4, stdout);
 });
+
+test("a service that turns well and unwell all the time fills no log, and is shown as it is", async (t) => {
+  const service = await startService(t, { app: "health-flood.mjs", workers: 1 });
+  await service.untilReady();
+  await fetch(service.url("/"));
+  await until("the last word is heard", async () => (await service.status()).workers[0]?.processes[0]?.ailments[0]?.reason === "away 499");
+  const told = service.log().filter(({ msg }) => msg.endsWith("(health)")).length;
+  assert.ok(told >= 100 && told < 500, `${told} lines`);
+});

@@ -1,6 +1,7 @@
 // What a child can write on its channels, past Node and past the runtime: it costs the master nothing, and the other worker nothing.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { fdsOf } from "../helpers/listeners.ts";
 import { kill } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
@@ -31,6 +32,8 @@ describe("a worker that writes", { concurrency: 2 }, () => {
     "values",
     "endless",
     "nodes-own",
+    "nodes-own-handles",
+    "gifts",
     "remarks",
     "junk",
     "beats",
@@ -47,6 +50,7 @@ describe("a worker that writes", { concurrency: 2 }, () => {
       await service.untilReady();
       const master = (await service.status()).pid;
       const before = await service.workerPids();
+      const open = fdsOf(master).length;
       const { pid, problem } = await attack(service, name);
       const reason = EXPECTED[name];
       if (reason !== undefined)
@@ -59,6 +63,7 @@ describe("a worker that writes", { concurrency: 2 }, () => {
       const others = before.filter((each) => each !== pid);
       assert.ok((await service.workerPids()).includes(others[0] as number), "the other one lives");
       if (name === "cyclic") assert.match(problem, /circular/);
+      if (name === "gifts") await until("the master has let go of all", () => fdsOf(master).length < open + 100);
       if (name === "remarks") assert.ok((await service.status()).addresses.length <= 100);
       service.signal("SIGTERM");
       assert.equal((await service.exited()).code, 0, service.output().slice(-2_000));
@@ -82,6 +87,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   "no-json": "malformed",
   endless: "malformed",
   "nodes-own": "malformed",
+  "nodes-own-handles": "malformed",
   forged: "forged",
   "no-letters": "malformed",
 };

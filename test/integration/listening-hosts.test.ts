@@ -9,9 +9,10 @@ import net from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { listenersOf } from "../helpers/listeners.ts";
+import { fdsOf, listenersOf } from "../helpers/listeners.ts";
 import { ask } from "../helpers/load.ts";
 import { freePort } from "../helpers/ports.ts";
+import { kill } from "../helpers/processes.ts";
 import { FIXTURES, type Service } from "../helpers/service.ts";
 import { startListening, untilAllAnswer, untilWhole } from "../helpers/strategies.ts";
 import { until } from "../helpers/until.ts";
@@ -155,6 +156,21 @@ describe("an app that listens on", { concurrency: 2 }, () => {
     const service = await startListening(t, { listen: "paired", declared: false }, { workers: 2, wrapper, env, app: "listen-given.mjs" });
     await service.untilReady();
     assert.ok(await answers("127.0.0.1", port));
+  });
+
+  test("a descriptor of the master's own: is refused, and the master keeps it", async (t) => {
+    const service = await startListening(t, { listen: "paired", declared: true }, { workers: 1, app: "listen-any-fd.mjs" });
+    await service.untilReady();
+    const own = fdsOf(service.pid).filter(({ target }) => target.startsWith("socket:"));
+    for (const { fd } of own) assert.match(await (await fetch(service.url(`/${fd}`))).text(), /^E(INVAL|EXIST)$/, `descriptor ${fd}`);
+    assert.ok(service.hasLogged(/^worker 0: listens on descriptor \d+; expected one of a socket that the service was started with/));
+    const [pid] = await service.workerPids();
+    kill(pid as number);
+    await until("it has a successor", async () => {
+      const [successor] = await service.workerPids();
+      return successor !== undefined && successor !== pid;
+    });
+    assert.equal(await (await fetch(service.url("/0"))).text(), "EINVAL");
   });
 
   test("UDP: gets its datagrams", async (t) => {

@@ -82,6 +82,16 @@ describe("children that lost their master", { concurrency: 2 }, () => {
     assert.deepEqual(await codes(), ["agent 110", "worker 110", "worker 110"]);
   });
 
+  test("hear of it also while a handle of the app's own is on its way to it", async (t) => {
+    const { service, pids, codes } = await startWatched(t, ["--stop-timeout", "60s"]);
+    process.kill(service.pid, "SIGSTOP");
+    await until("the master stands still", () => isStopped(service.pid));
+    assert.equal((await ask(service.url("/?send&ms=100"))).body, "done");
+    process.kill(service.pid, "SIGKILL");
+    await until("all are gone", () => !pids.some(isAlive));
+    assert.deepEqual(await codes(), ["agent 110", "worker 110", "worker 110"]);
+  });
+
   test("cut what outlasts the stop budget, and exit 110", async (t) => {
     const { service, pids, codes } = await startWatched(t, ["--stop-timeout", "2s"]);
     const client = await connect(service.appPort);

@@ -1,10 +1,12 @@
 // A program that forks the master over IPC: what it hears, and that nothing it sends, reads not or dies of costs the service anything.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { serialize } from "node:v8";
 import { openFromService, sealForParent } from "../../src/messenger/parent.ts";
 import { forkMaster, forkRaw } from "../helpers/forked.ts";
+import { fdsOf } from "../helpers/listeners.ts";
 import { isAlive, kill } from "../helpers/processes.ts";
 import { FIXTURES } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
@@ -116,6 +118,22 @@ for (const serialization of ["json", "advanced"] as const) {
 }
 
 describe("junk on the channel to the parent", { concurrency: 2 }, () => {
+  test("is also a word of Node's that comes with a handle, and the parent's next ones are taken", async (t) => {
+    const forked = await forkMaster(t, { app: "http.mjs", flags: ["--workers", "1"] });
+    await forked.untilLetter("egg-ready");
+    const server = createServer().listen(0);
+    await once(server, "listening");
+    t.after(() => server.close());
+    const open = fdsOf(forked.pid).length;
+    for (const word of [{ cmd: "NODE_CLUSTER", act: "hasOwnProperty" }, { cmd: "NODE_HANDLE", type: "nothing" }, { action: "hello" }])
+      for (let i = 0; i < 20; i++) forked.process.send(word, server);
+    forked.process.send(asStatus(3));
+    await until("the order is answered", () => forked.letters.some((raw) => openFromService(raw)?.type === "answer"));
+    await until("no handle is kept", () => fdsOf(forked.pid).length < open + 20);
+    forked.process.kill("SIGTERM");
+    assert.equal(await forked.exited, 0, forked.output());
+  });
+
   test("costs the service nothing where messages are lines, and orders are still taken", async (t) => {
     const { channel, ...forked } = await forkRaw(t, { app: "http.mjs", flags: ["--workers", "1"] });
     let heard = "";

@@ -97,6 +97,9 @@ describe("probes", { concurrency: 2 }, () => {
     await service.untilReady();
     const byEnvironment = await runRollcall(t, ["health", "ready"], { env: { ROLLCALL_PROBES_PORT: port } });
     assert.equal(byEnvironment.code, 0, byEnvironment.stderr);
+    const proxied = { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: "http://127.0.0.1:9" };
+    const behindProxy = await runRollcall(t, ["health", "--probes-port", port], { env: proxied });
+    assert.equal(behindProxy.code, 0, behindProxy.stderr);
     // Live is the default, and an option's value is not taken for the word.
     assert.deepEqual(await Promise.all([health("--probes-port", port), health("--probes-port", port, "ready")]), [0, 0]);
   });

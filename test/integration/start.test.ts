@@ -52,6 +52,14 @@ describe("start()", { concurrency: 3 }, () => {
     assert.equal(service.send("late"), false);
   });
 
+  test("stops also while all the orders are on their way that it may give", async (t) => {
+    const { service } = await embed(t, { workers: 1 });
+    await service.ready;
+    const orders = Array.from({ length: 70 }, () => service.reload().catch((error: Error) => error.message));
+    assert.equal((await service.stop()).code, 0);
+    assert.ok((await Promise.all(orders)).includes("64 orders are on their way already"));
+  });
+
   test("tells who died, and what an order failed of", async (t) => {
     const { service } = await embed(t, { workers: 1, agent: `${FIXTURES}agent.mjs` });
     const died: string[] = [];

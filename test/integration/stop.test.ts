@@ -1,7 +1,11 @@
 // The graceful stop: what is in hand finishes, what hangs is ended within the budget, and the exit code says which. W numbers: known weak
 // points of the classic multi-process servers.
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { accepts, ask, connect, startLoad } from "../helpers/load.ts";
 import { childrenOf, isAlive } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
@@ -23,6 +27,16 @@ async function stopsWith(service: Service, code: number, budgetMs: number): Prom
 }
 
 describe("a stop", { concurrency: 2 }, () => {
+  test("ends also where the files that the service has made cannot be removed any more", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "rc-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const env = { NODE_OPTIONS: `--require=${fileURLToPath(new URL("../fixtures/keep-files.cjs", import.meta.url))}` };
+    const service = await startService(t, { app: "http.mjs", workers: 1, env, flags: ["--pid-file", join(folder, "run.pid")] });
+    await service.untilReady();
+    await stopsWith(service, 0, 9_000);
+    assert.ok(existsSync(join(folder, "run.pid")));
+  });
+
   test("W1: finishes 10 of 10 requests of 2 s, then runs the app's TERM listeners and hooks, then the agent's, and exits 0", async (t) => {
     const service = await startService(t, { app: "stop-hooks.mjs", agent: "stop-agent.mjs", workers: 2 });
     await service.untilReady();

@@ -1,16 +1,9 @@
 // The child's end of the IPC channel: sends sealed messages, takes the master's orders, and hides both from the app. Runs in a child.
 import cluster from "node:cluster";
 import { type Handed, openHanded, sealHanded } from "../../messenger/handed.ts";
+import { HANDLE_MISSED, HANDLE_TAKEN } from "../../messenger/node-words.ts";
 import { type ChildToMaster, type DrainOrder, isSealed, type ListenOrder, openFromMaster, seal } from "../../messenger/wire.ts";
-import {
-  type ConnectionHandle,
-  HANDLE_MISSED,
-  HANDLE_TAKEN,
-  isGoneUnheard,
-  isHandleInFlight,
-  sendPastHandles,
-  type TcpHandle,
-} from "../../sockets/internals.ts";
+import { type ConnectionHandle, isGoneUnheard, isHandleInFlight, sendPastHandles, type TcpHandle } from "../../sockets/internals.ts";
 import { intercept, keepListener } from "./intercept.ts";
 
 const LOOK_MS = 5;
@@ -24,6 +17,8 @@ export class Channel {
   #onHanded: (handed: Handed, handle: unknown) => void = () => {};
   #isLetGo = false;
   #watch: NodeJS.Timeout | null = null;
+  /** The loss of the channel, in the place of Node. */
+  #hasTold = false;
 
   constructor() {
     intercept((event, [message, handle]) => {
@@ -72,7 +67,11 @@ export class Channel {
 
   /** Sends, and never throws: a full or closed channel is the master's trouble, not the app's. */
   send(message: ChildToMaster, done: () => void = ignore, handle?: TcpHandle): void {
-    if (!process.connected || process.send === undefined) return done();
+    if (!process.connected || process.send === undefined) {
+      // A handle of the app's own may be what keeps the loss from being heard.
+      this.#tellUnheard();
+      return done();
+    }
     process.send(seal(message), handle as never, undefined, () => done());
     if (handle !== undefined) this.#watchOver();
   }
@@ -129,12 +128,17 @@ export class Channel {
 
   #watchOver(): void {
     this.#watch ??= setInterval(() => {
-      const isGone = isGoneUnheard();
-      if (!isGone && isHandleInFlight()) return;
+      if (!isGoneUnheard() && isHandleInFlight()) return;
       clearInterval(this.#watch ?? undefined);
       this.#watch = null;
-      if (isGone) process.emit("disconnect");
+      this.#tellUnheard();
     }, UNHEARD_MS).unref();
+  }
+
+  #tellUnheard(): void {
+    if (this.#hasTold || !isGoneUnheard()) return;
+    this.#hasTold = true;
+    process.emit("disconnect");
   }
 
   /** Whether it keeps the process alive, for the time being. */

@@ -5,6 +5,7 @@ import type { Server } from "node:net";
 import type { Assignment, ChildToMaster, HandOverOrder, ListenOrder, PortOrder, QueueOrder } from "../../messenger/wire.ts";
 import { type GroupOptions, HandleGroup } from "../../sockets/handle-group.ts";
 import { type ConnectionHandle, openHandle, type TcpHandle } from "../../sockets/internals.ts";
+import { lockPort } from "../../sockets/lock.ts";
 import type { Channel } from "../border/channel.ts";
 import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
 import { accepts, nameOf, overlaps, type Target } from "./listen-target.ts";
@@ -146,6 +147,8 @@ export class HeldListening {
     const listening = this.#listening.get(keyOf(port, host));
     if (listening?.group.isOpen !== true) return;
     for (const { queue, handle } of listening.group.sockets) this.#channel.send({ type: "lodged", queue, port, host }, undefined, handle);
+    const lock = lockPort(port, this.#assignment.service ?? "");
+    if (lock.state === "taken") this.#giveLocks(port, lock.handles);
   }
 
   #onListen(server: Server, target: Target): HandleGroup | null {
@@ -222,11 +225,15 @@ export class HeldListening {
 
   /** The master keeps the socket and the lock; a copy of the lock here would outlive it. A port that somebody else has is not ours to lock. */
   #lodge(message: ChildToMaster & { readonly type: "lodged" }, { handle, locks }: Own, isListening: boolean): void {
-    if (isListening) this.#channel.send(message, undefined, handle);
-    for (const each of locks) {
-      if (isListening) this.#channel.send({ type: "locked", port: message.port }, () => each.close(), each);
-      else each.close();
+    if (!isListening) for (const each of locks) each.close();
+    else {
+      this.#channel.send(message, undefined, handle);
+      this.#giveLocks(message.port, locks);
     }
+  }
+
+  #giveLocks(port: number, locks: readonly TcpHandle[]): void {
+    for (const each of locks) this.#channel.send({ type: "locked", port }, () => each.close(), each);
   }
 }
 

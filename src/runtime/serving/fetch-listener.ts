@@ -97,7 +97,7 @@ async function send(response: Response, incoming: IncomingMessage, outgoing: Ser
   const stop = (): void => void reader.cancel(new DOMException("the client has gone", "AbortError")).catch(() => {});
   outgoing.once("close", stop);
   let chunk = await reader.read();
-  let next = reader.read();
+  let next = readAhead(reader);
   // A body that is whole at once, as most are, goes out in one piece, with its length.
   const isWhole =
     !chunk.done &&
@@ -117,9 +117,16 @@ async function send(response: Response, incoming: IncomingMessage, outgoing: Ser
     if (outgoing.destroyed) return;
     if (!outgoing.write(chunk.value)) await drained(outgoing);
     chunk = await next;
-    if (!chunk.done) next = reader.read();
+    if (!chunk.done) next = readAhead(reader);
   }
   outgoing.off("close", stop).end();
+}
+
+/** What fails while something else is waited for is met where it is awaited, and not as a rejection that nobody handles. */
+function readAhead<T>(reader: { read(): Promise<T> }): Promise<T> {
+  const next = reader.read();
+  next.catch(() => {});
+  return next;
 }
 
 /** False, one turn of the event loop from now. */

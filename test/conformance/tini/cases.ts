@@ -6,21 +6,7 @@ import { ask } from "../../helpers/load.ts";
 import { childrenOf, isAlive, kill, stateOf } from "../../helpers/processes.ts";
 import { AS_A_JOB, IN_A_TERMINAL } from "../../helpers/terminal.ts";
 import { DEADLINE_MS, until } from "../../helpers/until.ts";
-import {
-  afterOrphans,
-  ended,
-  ending,
-  fate,
-  LOOK_MS,
-  MORE,
-  orphaning,
-  replaced,
-  SAME,
-  STOPS,
-  serves,
-  statusOf,
-  stopsOrNot,
-} from "./deeds.ts";
+import { afterOrphans, ended, ending, fate, LOOK_MS, MORE, orphan, replaced, SAME, STOPS, serves, statusOf, stopsOrNot } from "./deeds.ts";
 import { type Running, runWith, type Subject, start } from "./subjects.ts";
 
 export interface Case {
@@ -38,19 +24,19 @@ export const CASES: readonly Case[] = [
   {
     title: "100 orphans",
     expected: "0 zombies",
-    steady: (running) => afterOrphans(running, () => ask(running.url(orphaning(100, 200)))),
+    steady: (running) => afterOrphans(running, () => orphan(running, 100, 200)),
   },
   {
     title: "1,000 orphans",
     expected: "0 zombies",
-    steady: (running) => afterOrphans(running, () => ask(running.url(orphaning(1_000, 200)))),
+    steady: (running) => afterOrphans(running, () => orphan(running, 1_000, 200)),
   },
   {
     title: "orphans that exit with 3, 4 and 6, or by a signal",
     expected: "0 zombies",
     steady: (running) =>
       afterOrphans(running, async () => {
-        for (const end of ["exit 3", "exit 4", "exit 6", "kill -SEGV $$", "kill -9 $$"]) await ask(running.url(orphaning(5, 100, end)));
+        for (const end of ["exit 3", "exit 4", "exit 6", "kill -SEGV $$", "kill -9 $$"]) await orphan(running, 5, 100, end);
       }),
   },
   {

@@ -11,6 +11,9 @@ export const MORE = "one worker more";
 export const SAME = "stops, and goes on with the same workers";
 export const LOOK_MS = 1_000;
 
+/** A thousand orphans are three thousand forks. */
+const ORPHANS_DEADLINE_MS = DEADLINE_MS * 6;
+
 export const serves = async ({ url }: Running): Promise<boolean> => (await ask(url("/"))).status === 200;
 
 /** What became of it after something that may have ended it. */
@@ -24,13 +27,15 @@ export async function ended(running: Running): Promise<string> {
 }
 
 /** `count` processes whose parents end at once, and which end a moment later, in their own ways. */
-export const orphaning = (count: number, ms: number, end = ""): string =>
-  `/run?script=${encodeURIComponent(`i=0; while [ $i -lt ${count} ]; do ( (sleep ${ms / 1000}; ${end}) & ); i=$((i+1)); done`)}`;
+export async function orphan(running: Running, count: number, ms: number, end = ""): Promise<void> {
+  const script = `i=0; while [ $i -lt ${count} ]; do ( (sleep ${ms / 1000}; ${end}) & ); i=$((i+1)); done`;
+  await ask(running.url(`/run?script=${encodeURIComponent(script)}`), false, { timeout: ORPHANS_DEADLINE_MS });
+}
 
 export async function afterOrphans(running: Running, make: () => Promise<unknown>): Promise<string> {
   const before = childrenOf(running.init).length;
   await make();
-  await until("the orphans have ended", () => childrenOf(running.init).length <= before).catch(() => {});
+  await until("the orphans have ended", () => childrenOf(running.init).length <= before, ORPHANS_DEADLINE_MS).catch(() => {});
   await until("they are reaped", () => zombiesOf(running.init).length === 0).catch(() => {});
   const left = zombiesOf(running.init).length;
   return left === 0 && (await serves(running)) ? "0 zombies" : `${left} zombies`;

@@ -4,9 +4,10 @@ import { type TestContext, test } from "node:test";
 import { Lodgings } from "../../../src/master/lodgings.ts";
 import type { MasterToChild } from "../../../src/messenger/wire.ts";
 import { HeldSockets } from "../../../src/sockets/held.ts";
-import { bindHandle, type TcpHandle } from "../../../src/sockets/internals.ts";
+import { bindHandle, bindName, type TcpHandle } from "../../../src/sockets/internals.ts";
 import { freePort } from "../../helpers/ports.ts";
 import { Story } from "../../helpers/story.ts";
+import { until } from "../../helpers/until.ts";
 
 const onLinux = { skip: process.platform !== "linux" && "needs Linux" };
 
@@ -89,6 +90,27 @@ test("a port that every worker has left is given up after a while, and whoever h
   // What comes late, from a worker that had begun to listen meanwhile, is held again.
   lodge(second, 1);
   assert.equal(sockets.of([1]).length, 1);
+});
+
+test("the lock of a port goes with the last address on it, and not before", onLinux, async (t) => {
+  const { story, port, lodgings, lodge, say, elapse } = await lay(t);
+  const [first, second] = [story.worker(0), story.worker(1)];
+  const name = `rollcall/test/${process.pid}/${port}`;
+  const isLocked = (): boolean => {
+    const handle = bindName(name);
+    if (typeof handle !== "number") handle.close();
+    return typeof handle === "number";
+  };
+  const host = "127.0.0.1";
+  lodge(first, 0);
+  lodgings.onPort(first, { type: "locked", port }, bindName(name) as TcpHandle);
+  lodgings.onPort(second, { type: "lodged", queue: 1, port, host }, bindHandle(host, port) as TcpHandle);
+  say(first, "shut");
+  elapse();
+  assert.ok(isLocked(), "somebody listens on the other address");
+  lodgings.onPort(second, { type: "shut", port, host }, undefined);
+  elapse();
+  await until("it is free", () => !isLocked());
 });
 
 test("opened again in time, by whomever, it is kept; and its queues are offered to who asks", onLinux, async (t) => {

@@ -5,7 +5,7 @@ import { isLive, isReady } from "../../../src/policy/select.ts";
 import { Story } from "../../helpers/story.ts";
 
 const say = (story: Story, life: number, reason: string | null, name = "db"): void =>
-  void story.feed({ type: "health", life, name, reason });
+  void story.feed({ type: "health", life, name, reason, isTold: true });
 
 describe("health", () => {
   it("counts a worker that is not well as not ready, by min-ready", () => {

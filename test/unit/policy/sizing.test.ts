@@ -106,7 +106,7 @@ describe("memory", () => {
     assert.deepEqual([fitting.heapMiB, fitting.notes], [null, []]);
     const large = size({ memoryLimitBytes: 1024 * MIB, userHeapMiB: 2048 });
     assert.equal(large.heapMiB, null);
-    assert.match(large.notes.join(), /--max-old-space-size=2048 is more than the 140 MiB/);
+    assert.match(large.notes.join(), /a heap of 2048 MiB, as set, is more than the 140 MiB/);
   });
 
   it("runs fewer workers rather than give one less than 128 MiB, and says so", () => {

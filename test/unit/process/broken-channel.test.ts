@@ -21,7 +21,11 @@ function startBabbler(t: import("node:test").TestContext): Babbler {
   const child = fork(BABBLER, [String(CHANNEL_FD)]);
   t.after(() => void child.kill("SIGKILL"));
   const [errors, heard]: [Error[], unknown[]] = [[], []];
-  readChannel(child, new Turnstile(), { onMessage: (message) => heard.push(message) > 0, onBroken: (error) => errors.push(error) });
+  readChannel(child, new Turnstile(), {
+    filter: (message) => message,
+    onMessage: (message) => heard.push(message) > 0,
+    onBroken: (error) => errors.push(error),
+  });
   return { child, errors, heard, say: (...parts) => void child.send(parts) };
 }
 

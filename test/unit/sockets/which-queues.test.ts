@@ -209,7 +209,10 @@ test("the master gives a port up: copies that wait for a server go; a server tha
   worker.tell("forget", open);
   assert.deepEqual(
     said.slice(before).map(({ message, handle }) => [message, handle !== undefined]),
-    Array.from({ length: QUEUES }, (_, queue) => [{ type: "lodged", queue, port: open, host: null }, true]),
+    [
+      ...Array.from({ length: QUEUES }, (_, queue) => [{ type: "lodged", queue, port: open, host: null }, true]),
+      ...Array.from({ length: 3 }, () => [{ type: "locked", port: open }, true]),
+    ],
   );
   await connect(t, open, CONNECTIONS);
   await until("all are accepted", async () => (await connections(server)) === CONNECTIONS);
