@@ -67,6 +67,7 @@ map, and the options of the backoff and of https may be nested. \`null\` counts 
 A file that is code (\`.ts\`, \`.js\`, \`.mjs\`, \`.cjs\`) has a default export: such an object, or a function, async or not,
 that returns one. It must be plain JSON. The master never loads it: a short-lived child does, with a deadline of 10
 seconds; what the code prints goes to stderr. TypeScript runs by Node's type stripping, so only erasable syntax works.
+Where \`package.json\` says \`"type": "commonjs"\`, write \`module.exports = …\`, or name the file \`rollcall.config.mjs\`.
 
 \`\`\`ts
 export default async () => ({
@@ -83,6 +84,14 @@ folder that the file was looked for in. \`--egg <folder>\` without \`--cwd\` mak
 no path that is given beside it; only the application's own config file is looked for there, and the paths in it start there.
 App and agent are found as \`node <path>\` finds them: the extension may be left out,
 and a folder stands for its \`main\` or its index.
+
+Links are followed anew at each start of a child: after \`ln -sfn releases/2 current\`, a \`rollcall reload\` of
+\`current/server.js\` runs the new release.
+
+## NODE_OPTIONS
+
+What is in \`NODE_OPTIONS\` holds for the master too: a \`--require\` or \`--import\` there runs a module of yours in it, and
+the log warns. Give it to the children alone: \`--import ./apm.mjs\`, \`--node-arg\`, or \`--env NODE_OPTIONS=…\`.
 
 ## Values
 

@@ -65,7 +65,9 @@ function thrown(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${describe(error)}`;
   const frames = [...(error.stack ?? "").matchAll(/^\s+at (.+)$/gm)].map((match) => match[1] ?? "");
   const place = error instanceof SyntaxError ? placeOfSyntaxError(error) : frames.find((frame) => !frame.includes("node:"));
-  return `threw ${error.name}: ${error.message}${place === undefined ? "" : ` (at ${place})`}`;
+  const isModule = error instanceof SyntaxError && /Unexpected token 'export'|Cannot use import statement/.test(error.message);
+  const remedy = isModule ? '; the package.json there has it for CommonJS: write "module.exports = …", or name it rollcall.config.mjs' : "";
+  return `threw ${error.name}: ${error.message}${place === undefined ? "" : ` (at ${place})`}${remedy}`;
 }
 
 /** Of TypeScript the stack begins with the place. Of JavaScript only `node --check` tells it, on its first line. */

@@ -2,18 +2,21 @@
 
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve, sep } from "node:path";
+import { extname, join, relative, resolve, sep } from "node:path";
 
 export type Resolved = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problem: string };
 
-/** The absolute real path of a module: tries it as given, with an extension, then as a folder with a main or an index. */
+/**
+ * The absolute path of a module: tries it as given, with an extension, then as a folder with a main or an index. Links stay as they are: each child
+ * follows them anew, so that a reload takes up a release that a link has been moved to.
+ */
 export function resolveEntry(path: string, cwd: string): Resolved {
   const wanted = resolve(cwd, path);
   const entry = lookUp(wanted, cwd);
   if (entry === null) return { ok: false, problem: notFound(wanted) };
   try {
     accessSync(entry, constants.R_OK);
-    return { ok: true, path: realpathSync(entry) };
+    return { ok: true, path: byLinks(wanted, entry) };
   } catch (error) {
     return { ok: false, problem: `cannot read ${entry}: ${wordsOf(error)}` };
   }
@@ -44,13 +47,25 @@ export function resolveFile(path: string, cwd: string): Resolved {
   }
 }
 
+/** The way to the file that was found, as it was named. */
+function byLinks(wanted: string, found: string): string {
+  const real = realpathSync(found);
+  const isFolder = statSync(wanted, { throwIfNoEntry: false })?.isDirectory() === true;
+  const named = isFolder ? [join(wanted, relative(realpathSync(wanted), real))] : [wanted, wanted + extname(found)];
+  return named.find((each) => existsSync(each) && realpathSync(each) === real) ?? real;
+}
+
 function lookUp(wanted: string, cwd: string): string | null {
   try {
     return createRequire(join(cwd, sep)).resolve(wanted);
   } catch {
-    // Node's CommonJS rules know no TypeScript.
-    return [`${wanted}.ts`, join(wanted, "index.ts")].find((each) => existsSync(each)) ?? null;
+    // Node's CommonJS rules know no TypeScript, and stop at a package.json that cannot be read, which Node tells of when it runs the file.
+    return [wanted, `${wanted}.ts`, join(wanted, "index.ts")].find(isFile) ?? null;
   }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function notFound(wanted: string): string {

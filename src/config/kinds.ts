@@ -2,7 +2,7 @@
 // Runs in the master, at start only. Pure.
 
 import type { EggSetting, MemorySetting, ReadyWhen, WorkersSetting } from "./config.ts";
-import { asNumber, asShare, formatShare, type Kind, type Parsed, right, size, wrong } from "./values.ts";
+import { asNumber, asShare, formatShare, type Kind, type Parsed, right, size, text, wrong } from "./values.ts";
 
 /** What a number of workers may come to, from whatever source. */
 export const MOST_WORKERS = 1_024;
@@ -145,3 +145,18 @@ function typeOf(value: unknown): string {
   if (typeof value === "string") return "text with a NUL character";
   return Array.isArray(value) ? "a list" : `an ${typeof value}`;
 }
+
+const NODE_FLAG = "a flag of Node.js such as --inspect or --conditions=x";
+const anyFlag: Kind<string> = text("<flag>", NODE_FLAG);
+/** Without a dash Node would take it for the app. */
+/** With these Node runs something else, or the app in a process of its own. */
+const NO_APP =
+  /^(?:--watch(?:-path|-preserve-output)?|--test|--check|-c|--eval|-e|--print|-p|-pe|--interactive|-i|--run|--version|-v|--help|-h)(?:=|$)/;
+export const nodeFlag: Kind<string> = {
+  ...anyFlag,
+  parse(raw) {
+    if (typeof raw !== "string") return anyFlag.parse(raw);
+    if (!raw.startsWith("-")) return wrong(NODE_FLAG, raw);
+    return NO_APP.test(raw) ? wrong("a flag of Node's with which it runs the app, once", raw) : anyFlag.parse(raw);
+  },
+};

@@ -1,22 +1,15 @@
 // The one table of options: flags, environment names, keys of config files, help and docs all come from it.
 // Runs in the master, at start only. Keyed by the place in Config, so that the compiler holds the two together.
 
-import { environment, listOf, MOST_WORKERS, memory, orOff, readyWhen, workers } from "./kinds.ts";
+import { environment, listOf, MOST_WORKERS, memory, nodeFlag, orOff, readyWhen, workers } from "./kinds.ts";
 import { file, type Key, type Option, type Settings } from "./option.ts";
 import { SERVING } from "./serving-options.ts";
-import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, toggle, wrong } from "./values.ts";
+import { count, duration, factor, host, type Kind, oneOf, port, ratio, text, toggle } from "./values.ts";
 
 export type { Key, Option, Settings } from "./option.ts";
 
 export const USAGE = "rollcall [run] [options] <app> [-- app arguments]";
 
-const NODE_FLAG = "a flag of Node.js such as --inspect or --conditions=x";
-const anyFlag: Kind<string> = text("<flag>", NODE_FLAG);
-/** Without a dash Node would take it for the app. */
-const flag: Kind<string> = {
-  ...anyFlag,
-  parse: (raw) => (typeof raw === "string" && !raw.startsWith("-") ? wrong(NODE_FLAG, raw) : anyFlag.parse(raw)),
-};
 const folder: Kind<string> = text("<folder>", "the path of a folder");
 const preload: Kind<readonly string[]> = listOf(text("<module>", "a path or the name of a package"));
 
@@ -241,7 +234,7 @@ export const OPTIONS: { readonly [K in Key]: Option<Settings[K]> } = {
   nodeArgs: {
     name: "node-arg",
     group: "Processes",
-    kind: listOf(flag),
+    kind: listOf(nodeFlag),
     default: [],
     meaning: "flag for the children's Node.js; repeatable",
   },

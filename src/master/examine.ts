@@ -51,7 +51,7 @@ function words({ state, waitsIn, programs, frames }: Hang): string {
       return `hung in the kernel, in ${waitsIn ?? "a call that is not known"}: a disk or a network file system that does not answer`;
     case "S":
       if (isPolling(waitsIn) && programs.length > 0)
-        return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like)`;
+        return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like), or for something asynchronous`;
       if (isPolling(waitsIn)) return "waited for something asynchronous: its event loop is idle";
       return `hung in a call that blocks${waitsIn === null ? "" : ` (${waitsIn} in the kernel)`}, and has no stack to show`;
     default:

@@ -1,4 +1,5 @@
 // The probe server: lightship behind a small port of our own, so that it could be replaced. Answers from two booleans; whatever the app does.
+import type { Server } from "node:http";
 import { createLightship, type Lightship } from "lightship";
 import { limitGuests } from "./guests.ts";
 
@@ -9,13 +10,14 @@ export interface Probes {
 }
 
 /**
- * Opens the probe server on all IPv4 interfaces (lightship binds 0.0.0.0): live, not ready.
+ * Opens the probe server on all interfaces: live, not ready.
  * @param port 0 takes any free port
  * @throws EADDRINUSE and its like
  */
 export async function openProbes(port: number): Promise<Probes> {
   let lightship = await start(port);
   const bound = portOf(lightship);
+  const beside = await answerOnIpv6(bound, () => lightship.server);
   let shown = { live: true, ready: false };
   let showing: Promise<void> = Promise.resolve();
   return {
@@ -25,7 +27,10 @@ export async function openProbes(port: number): Promise<Probes> {
       showing = showing.then(() => apply(status));
       return showing;
     },
-    close: () => closeServer(lightship),
+    close() {
+      closeServer(lightship.server);
+      if (beside !== null) closeServer(beside);
+    },
   };
 
   async function apply(status: { readonly live: boolean; readonly ready: boolean }): Promise<void> {
@@ -63,12 +68,23 @@ async function start(port: number): Promise<Lightship> {
 /** A new probe server on the same port, in the place of one that said it was shutting down. */
 async function renew(old: Lightship, port: number): Promise<Lightship> {
   const closed = new Promise((resolve) => old.server.once("close", resolve));
-  closeServer(old);
+  closeServer(old.server);
   await closed;
   return start(port);
 }
 
-function closeServer({ server }: Lightship): void {
+/** lightship listens on IPv4 alone, and has no option for it; in a cluster without IPv4 nobody would reach it. Null where there is no IPv6. */
+async function answerOnIpv6(port: number, answering: () => Server): Promise<Server | null> {
+  const server = process.getBuiltinModule("node:http").createServer();
+  limitGuests(server);
+  server.on("request", (...asked) => answering().emit("request", ...asked));
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => (error.code === "EADDRINUSE" ? reject(error) : resolve(null)));
+    server.listen({ port, host: "::", ipv6Only: true }, () => resolve(server));
+  });
+}
+
+function closeServer(server: Server): void {
   server.close();
   server.closeAllConnections();
 }

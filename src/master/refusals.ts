@@ -4,6 +4,7 @@ import type { ClusterError } from "../errors.ts";
 import type { Line } from "../log.ts";
 import type { Event } from "../policy/events.ts";
 import type { HeldSockets } from "../sockets/held.ts";
+import { holderOf } from "../system/port-holder.ts";
 import type { Loop } from "./loop.ts";
 import { portConflict } from "./preflight.ts";
 
@@ -26,6 +27,8 @@ export class Refusals {
       this.#parts.sockets.open(queue);
     } catch (error) {
       const { code, port } = error as { code: string; port: number };
+      // The app listens elsewhere on the port, by a socket of Node's in this process, and needs no queue.
+      if (code === "EADDRINUSE" && holderOf(port)?.pid === process.pid) return;
       const isTaken = code === "EADDRINUSE";
       this.#say(error, isTaken ? portConflict(port, "the app", "--port", error) : (error as Error));
       this.#endStart(isTaken ? "port-conflict" : "usage");

@@ -32,6 +32,7 @@ import { Levelling } from "./levelling.ts";
 import { chooseListening, takePorts } from "./listening.ts";
 import { Lodgings } from "./lodgings.ts";
 import { Loop } from "./loop.ts";
+import { remarkOnNodeOptions } from "./node-options.ts";
 import { Notifier } from "./notifier.ts";
 import { Orphans } from "./orphans.ts";
 import { describeForParent, Parent } from "./parent.ts";
@@ -161,7 +162,8 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   });
   await desk.openEarly();
   for (const line of firstScreen({ plan, version, configFile })) write(line);
-  for (const message of [...remarks, ...(warning === null ? [] : [warning])]) write({ level: "warn", fields: {}, message });
+  for (const message of [...remarks, warning, remarkOnNodeOptions(process.env)])
+    if (message !== null) write({ level: "warn", fields: {}, message });
   takeSignals((signal) => loop.feed({ type: "signalled", signal }));
   const firstBoot = new Promise<void>((resolve) => (bootSeen = resolve));
   const deskOpen = Promise.withResolvers<void>();

@@ -15,6 +15,8 @@ export interface InheritedSocket {
   readonly fd: number;
   /** Others accept from it already. */
   readonly isBusy: boolean;
+  /** The master has bound it, and not a worker. */
+  readonly isDeclared: boolean;
 }
 
 /** Paths of PEM files, and of one with the passphrase. */
@@ -246,7 +248,7 @@ export function openFromMaster(raw: unknown): MasterToChild | null {
   }
 }
 
-export const SAMPLE_KEYS = [
+export const SAMPLE_KEYS: readonly (keyof Sample)[] = [
   "lagP50Seconds",
   "lagP99Seconds",
   "lagMaxSeconds",
@@ -259,7 +261,7 @@ export const SAMPLE_KEYS = [
   "requestsInFlight",
   "requests",
   "connections",
-] as const satisfies readonly (keyof Sample)[];
+];
 
 function openSample(raw: unknown): Sample | null {
   if (typeof raw !== "object" || raw === null) return null;

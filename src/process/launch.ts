@@ -93,7 +93,7 @@ function childEnvironment(plan: LaunchPlan, place: Place, sockets: readonly Queu
     keepsDaemons: config.keepDescendants,
     service: place.role === "worker" ? service : null,
     handOver: place.role === "worker" && handsOver ? { host: config.host } : null,
-    held: sockets.map(({ queue, port, host, isBusy }, index) => ({ queue, port, host, isBusy, fd: FIRST_FD + index })),
+    held: sockets.map(({ handle: _, ...socket }, index) => ({ ...socket, fd: FIRST_FD + index })),
     survivesUncaught: config.agentUncaught === "survive",
   };
   return {

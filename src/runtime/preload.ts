@@ -18,6 +18,7 @@ import { announceWhenReady } from "./life/readiness.ts";
 import { publishLink } from "./link.ts";
 import { HandOverListening } from "./listening/hand-over-listening.ts";
 import { HeldListening } from "./listening/listen.ts";
+import { keepUdpClientsApart } from "./listening/udp.ts";
 import { PostBox } from "./messages/post-box.ts";
 import { takeRawMessages } from "./messages/raw-messages.ts";
 import { serveExported } from "./serving/serve-exported.ts";
@@ -33,6 +34,7 @@ if (assignment !== null && openPost !== null) {
   const traffic = new Traffic();
   const listening =
     assignment.handOver === null ? new HeldListening(assignment, channel, traffic) : new HandOverListening(assignment, channel);
+  keepUdpClientsApart();
   const hooks = new Hooks(guard);
   const drain = new Drain({ channel, traffic, hooks, listening, assignment });
   channel.onDrain((order) => {

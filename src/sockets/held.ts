@@ -9,8 +9,8 @@ export interface HeldSocket {
   readonly handle: TcpHandle;
 }
 
-/** A held socket, and whether a worker has accepted from it. */
-export type QueueSocket = HeldSocket & { readonly isBusy: boolean };
+/** A held socket, whether a worker has accepted from it, and whether no worker has bound it. */
+export type QueueSocket = HeldSocket & { readonly isBusy: boolean; readonly isDeclared: boolean };
 
 export class HeldSockets {
   readonly #ports: readonly number[];
@@ -87,7 +87,7 @@ export class HeldSockets {
   /** The sockets of some queues, in the order of the queues. */
   of(queues: readonly number[]): readonly QueueSocket[] {
     const found = queues.flatMap((queue) => this.#sockets.filter((socket) => socket.queue === queue));
-    return found.map((socket) => ({ ...socket, isBusy: this.#busy.has(socket) }));
+    return found.map((socket) => ({ ...socket, isBusy: this.#busy.has(socket), isDeclared: this.#isDeclared(socket) }));
   }
 
   /** A worker with these queues is ready: it accepts from them. */

@@ -28,8 +28,7 @@ const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) => addresse
 const PLACES: readonly Place[] = [
   { host: undefined, declared: [true, true], undeclared: [true, true] },
   { host: "::", declared: [true, true], undeclared: [true, true] },
-  // The socket that the master holds is on all interfaces, IPv6 too.
-  { host: "0.0.0.0", declared: [true, true], undeclared: [true, false] },
+  { host: "0.0.0.0", declared: [true, false], undeclared: [true, false] },
   { host: "127.0.0.1", declared: [true, false], undeclared: [true, false] },
   { host: "::1", declared: [false, true], undeclared: [false, true] },
   { host: "localhost", declared: undefined, undeclared: undefined },

@@ -1,5 +1,5 @@
 // Keeps TERM, INT, QUIT and HUP from the app: a terminal or an init sends them to everyone, but a child takes its orders from the master alone.
-// The app's own TERM listeners stay registered; the drain calls them once, when the last request is done. Runs in a child.
+// The app's own TERM listeners stay registered, or those of INT where it has none: the drain calls them once, when the last request is done. Runs in a child.
 import { constants } from "node:os";
 import { intercept, type KeptListener, keepListener } from "./intercept.ts";
 
@@ -15,22 +15,23 @@ export class SignalGuard {
     this.#kept = GUARDED.map((signal) => keepListener(signal, ignore));
   }
 
-  /** Whether the app has TERM listeners of its own. */
+  /** Whether the app has TERM or INT listeners of its own. */
   hasAppListeners(): boolean {
-    return appListeners().length > 0;
+    return appListeners(signalOfApp()).length > 0;
   }
 
   /**
-   * Calls the app's TERM listeners as Node would, once. From here on the app may raise the signal again on itself, as frameworks do after
+   * Calls the app's TERM listeners, or else its INT listeners, as Node would, once. From here on the app may raise the signal again on itself, as frameworks do after
    * their own hooks, and end by it.
    * @returns what the listeners returned, for those that are promises
    */
   callAppListeners(): readonly unknown[] {
     this.#letSelfRaise();
-    const listeners = appListeners();
+    const signal = signalOfApp();
+    const listeners = appListeners(signal);
     for (const kept of this.#kept) kept.release();
     try {
-      return listeners.map((listener) => listener.call(process, "SIGTERM", constants.signals.SIGTERM));
+      return listeners.map((listener) => listener.call(process, signal, constants.signals[signal]));
     } finally {
       // A second TERM from outside must not cut the app's hooks; one from the app itself passes through the kill below.
       for (const kept of this.#kept) kept.restore();
@@ -55,8 +56,13 @@ function isGuarded(event: unknown): event is Guarded {
   return (GUARDED as readonly unknown[]).includes(event);
 }
 
-function appListeners(): readonly ((...args: unknown[]) => unknown)[] {
-  return process.rawListeners("SIGTERM").filter((listener) => listener !== ignore) as ((...args: unknown[]) => unknown)[];
+/** An app that was only ever ended by Ctrl-C has listeners for nothing else. */
+function signalOfApp(): "SIGTERM" | "SIGINT" {
+  return appListeners("SIGTERM").length === 0 && appListeners("SIGINT").length > 0 ? "SIGINT" : "SIGTERM";
+}
+
+function appListeners(signal: "SIGTERM" | "SIGINT"): readonly ((...args: unknown[]) => unknown)[] {
+  return process.rawListeners(signal).filter((listener) => listener !== ignore) as ((...args: unknown[]) => unknown)[];
 }
 
 function ignore(): void {}

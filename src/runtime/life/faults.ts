@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import type { Assignment } from "../../messenger/wire.ts";
 import type { Fault } from "../../policy/life.ts";
 import type { Channel } from "../border/channel.ts";
+import { intercept } from "../border/intercept.ts";
 import { failThrower } from "../traffic/thrower.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import type { Drain } from "./drain.ts";
@@ -24,12 +25,10 @@ interface Parts {
 
 /** @returns ends the process for an error that somebody else has caught, as if nobody had */
 export function catchFaults({ assignment, channel, drain, readiness, traffic }: Parts): (error: unknown) => void {
-  const isOurs = (): boolean => process.listeners("uncaughtException").every((listener) => listener === onFault);
+  // Nothing of Rollcall's is among the listeners: a library that decides by whether it is the only one, such as Sentry's, decides as under plain node.
+  const isOurs = (): boolean => process.listenerCount("uncaughtException") === 0 && !process.hasUncaughtExceptionCaptureCallback();
   const survives = (): boolean => assignment.role === "agent" && assignment.survivesUncaught && readiness.announced && !drain.begun;
   const exits = (): boolean => !survives() && (assignment.role === "agent" || !readiness.announced);
-  const onFault = (error: unknown): void => {
-    if (isOurs()) take(error, survives());
-  };
   let told = 0;
   const take = (error: unknown, survived: boolean): void => {
     if (survived || ++told <= MOST_TOLD) {
@@ -39,14 +38,16 @@ export function catchFaults({ assignment, channel, drain, readiness, traffic }: 
     if (assignment.role === "worker") failThrower(traffic);
     if (!survived) drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, isLast: false, exitCode: 1 });
   };
-  process.on("uncaughtException", onFault);
-  // Where it ends the process, the end is left to Node, which prints the place of a syntax error, as no listener could, and exits with 1.
-  process.on("uncaughtExceptionMonitor", (error) => {
-    if (!isOurs() || !exits()) return;
-    channel.sendNow({ type: "fault", fault: describe(error), survived: false });
-    // Of a thread's error Node prints nothing: it is for whoever started the thread.
-    if (assignment.thread) print(error, true);
-    process.off("uncaughtException", onFault);
+  intercept((event, [error]) => {
+    if (event === "uncaughtExceptionMonitor" && isOurs() && exits()) {
+      channel.sendNow({ type: "fault", fault: describe(error), survived: false });
+      // Of a thread's error Node prints nothing: it is for whoever started the thread.
+      if (assignment.thread) print(error, true);
+    }
+    // Where it ends the process, the end is left to Node, which prints the place of a syntax error, as nobody else could, and exits with 1.
+    if (event !== "uncaughtException" || !isOurs() || exits()) return false;
+    take(error, survives());
+    return true;
   });
   return (error) => {
     const isEnd = exits();

@@ -1,4 +1,4 @@
-// The shutdown hooks of the app: its TERM listeners and onShutdown(). They run once, when the last request is done. Runs in a child.
+// The shutdown hooks of the app: its TERM (or else INT) listeners and onShutdown(). They run once, when the last request is done. Runs in a child.
 import type { SignalGuard } from "../border/signal-guard.ts";
 
 export type ShutdownHook = () => unknown;
@@ -37,7 +37,7 @@ export class Hooks {
     const own = [...this.#hooks].map(async (hook) => hook());
     const hasListeners = this.#guard.hasAppListeners();
     const returned = hasListeners ? this.#callListeners() : [];
-    await Promise.all([reportFailures("a shutdown hook", own), reportFailures("a SIGTERM listener of the app", returned)]);
+    await Promise.all([reportFailures("a shutdown hook", own), reportFailures("a signal listener of the app", returned)]);
     return hasListeners ? "left-to-app" : "ended";
   }
 
@@ -45,7 +45,7 @@ export class Hooks {
     try {
       return this.#guard.callAppListeners();
     } catch (error) {
-      console.error("Rollcall: a SIGTERM listener of the app failed:", error);
+      console.error("Rollcall: a signal listener of the app failed:", error);
       return [];
     }
   }

@@ -52,7 +52,8 @@ export class HandOverListening {
   #declaredHost(target: Target): string | null | undefined {
     const { handOver, ports } = this.#assignment;
     const host = handOver?.host ?? null;
-    return ports.includes(target.port) && accepts(target, host) ? host : undefined;
+    // The master alone can listen there: better with other addresses than not at all.
+    return ports.includes(target.port) && accepts(target, host, () => true) ? host : undefined;
   }
 
   #open(server: Server, { port, backlog }: Target, host: string | null, own: Own | null): HandleGroup {

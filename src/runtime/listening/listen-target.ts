@@ -42,9 +42,12 @@ function hostOf(host: unknown): string | null | undefined | false {
   return typeof host === "string" && net.isIP(host) !== 0 ? host : false;
 }
 
-/** Whether a socket on the one address serves an app that asks for another: all interfaces serve all of IPv4. */
-export function accepts({ host: asked }: Target, held: string | null): boolean {
-  return asked === undefined || held === asked || (held === null && asked === "0.0.0.0");
+/**
+ * Whether a socket serves an app by the address that it asks for. One on all interfaces serves all of IPv4 as well, but with IPv6 addresses of its clients.
+ * @param held the socket's address; null is all interfaces
+ */
+export function accepts({ host: asked }: Target, held: string | null, servesIpv4: () => boolean): boolean {
+  return asked === undefined || held === asked || (held === null && asked === "0.0.0.0" && servesIpv4());
 }
 
 /** Whether a server on the one address leaves no room for another on the same port. */

@@ -4,7 +4,7 @@
 import type { Server } from "node:net";
 import type { Assignment, ChildToMaster, HandOverOrder, ListenOrder, PortOrder, QueueOrder } from "../../messenger/wire.ts";
 import { type GroupOptions, HandleGroup } from "../../sockets/handle-group.ts";
-import { type ConnectionHandle, openHandle, type TcpHandle } from "../../sockets/internals.ts";
+import { bindHandle, type ConnectionHandle, openHandle, type TcpHandle } from "../../sockets/internals.ts";
 import { lockPort } from "../../sockets/lock.ts";
 import type { Channel } from "../border/channel.ts";
 import { ADDRESS_IN_USE, bindOwn, hookListens, type Own, refusing } from "./listen-hook.ts";
@@ -37,6 +37,8 @@ export class HeldListening {
   /** How many answers to `reopened` are due, by place. */
   readonly #asked: Map<string, number> = new Map();
   readonly #spares: Spares;
+  /** The places that the master has bound: every worker has its queue there. */
+  readonly #declared: ReadonlySet<string>;
   #waiting: Waiting[];
   #ended = false;
   /** Nobody accepts after it. */
@@ -48,6 +50,7 @@ export class HeldListening {
     this.#channel = channel;
     this.#spares = new Spares(channel, traffic);
     this.#waiting = assignment.held.map(({ fd, ...socket }) => ({ ...socket, open: () => openHandle(fd) }));
+    this.#declared = new Set(assignment.held.filter(({ isDeclared }) => isDeclared).map(({ port, host }) => keyOf(port, host)));
     channel.onListen((order, handle) => this.#obey(order, handle));
     if (assignment.service !== null) hookListens((server, target) => this.#onListen(server, target));
   }
@@ -128,6 +131,7 @@ export class HeldListening {
       listening?.group.isOpen !== true ||
       !this.#isShort(
         port,
+        host,
         listening.group.sockets.map(({ queue }) => queue),
       )
     )
@@ -155,7 +159,7 @@ export class HeldListening {
     const beside = [...this.#listening.values()].filter(({ port }) => port === target.port);
     // A second server on the address is the app's mistake. Left to it, Node's cluster says so once, and fails an assertion the next time.
     if (beside.some(({ group, host }) => group.isOpen && overlaps(target, host))) return refusing();
-    const past = beside.find(({ host }) => accepts(target, host));
+    const past = beside.find(({ host }) => accepts(target, host, isWithoutIpv6));
     if (this.#ended) return new HandleGroup({ name: nameOf(target) });
     return past !== undefined ? this.#reopen(server, target, past) : this.#open(server, target);
   }
@@ -164,11 +168,11 @@ export class HeldListening {
   #open(server: Server, target: Target): HandleGroup | null {
     const { port, backlog } = target;
     const { slot } = this.#assignment;
-    const found = this.#waiting.find((each) => each.port === port && accepts(target, each.host));
+    const found = this.#waiting.find((each) => each.port === port && accepts(target, each.host, isWithoutIpv6));
     const host = found === undefined ? (target.host ?? null) : found.host;
     const waiting = this.#take(port, host);
     const queues = waiting.map(({ queue }) => queue);
-    const own = this.#isShort(port, queues) ? bindOwn(port, host, this.#assignment.service) : null;
+    const own = this.#isShort(port, host, queues) ? bindOwn(port, host, this.#assignment.service) : null;
     if (own === "taken") return refusing();
     if (own === null && waiting.length === 0) return null;
     const group = this.#newGroup(port, host, {
@@ -206,9 +210,8 @@ export class HeldListening {
   }
 
   /** Whether a server needs a queue of this worker's own beside those that there are. */
-  #isShort(port: number, queues: readonly number[]): boolean {
-    const { slot, ports } = this.#assignment;
-    return !queues.includes(slot) && (queues.length === 0 || !ports.includes(port));
+  #isShort(port: number, host: string | null, queues: readonly number[]): boolean {
+    return !queues.includes(this.#assignment.slot) && (queues.length === 0 || !this.#declared.has(keyOf(port, host)));
   }
 
   #drop(isDropped: (waiting: Waiting) => boolean): void {
@@ -235,6 +238,14 @@ export class HeldListening {
   #giveLocks(port: number, locks: readonly TcpHandle[]): void {
     for (const each of locks) this.#channel.send({ type: "locked", port }, () => each.close(), each);
   }
+}
+
+/** Where IPv6 is off, all interfaces are those of IPv4. */
+function isWithoutIpv6(): boolean {
+  const some = bindHandle("::", 0);
+  if (typeof some === "number") return true;
+  some.close();
+  return false;
 }
 
 function keyOf(port: number, host: string | null): string {

@@ -29,7 +29,7 @@ test("finds files, extensions, indexes, mains and TypeScript", async (t) => {
     ["index/", "index/index.js"],
     ["typed", "typed/index.ts"],
     ["main", "main/lib/start.js"],
-    ["link.js", "a.js"],
+    ["link.js", "link.js"],
     [join(folder, "a.js"), "a.js"],
   ] as const) {
     assert.deepEqual(resolveEntry(given, folder), { ok: true, path: join(folder, found) }, given);
