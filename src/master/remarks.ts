@@ -59,6 +59,10 @@ function describeRemark(said: Remark): Line {
       const address = describeAddress(said.address, said.port, said.scheme);
       return { level: "debug", message: `${who} listens on ${address}`, fields: { ...fields, address } };
     }
+    case "unheeded": {
+      const remedy = `rollcall restart ${role === "agent" ? "agent" : slot} replaces it, SIGTERM to process ${process.pid} stops the service`;
+      return { level: "warn", message: `${who} got SIGTERM, and takes orders from the master alone: ${remedy}`, fields };
+    }
     case "survived":
       return {
         level: "error",

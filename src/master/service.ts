@@ -1,7 +1,6 @@
 // The composition root: opens the ports of the master, runs the loop, performs its effects, and ends the process. No policy lives here.
 import type { Config } from "../config/config.ts";
 import type { Line, MasterLog } from "../log.ts";
-import type { ReadyFacts } from "../messenger/parent.ts";
 import { readVersion } from "../package/version.ts";
 import type { Effect } from "../policy/effects.ts";
 import type { Event, Order } from "../policy/events.ts";
@@ -24,7 +23,7 @@ import { activate, shareActivated } from "./activation.ts";
 import { CpuScheduling } from "./cpu-scheduling.ts";
 import { Desk } from "./desk.ts";
 import { examineThenKill } from "./examine.ts";
-import { describeAddress, describeDesk, firstScreen } from "./first-screen.ts";
+import { describeDesk, firstScreen } from "./first-screen.ts";
 import { settlePorts } from "./free-ports.ts";
 import { checkHttps } from "./https.ts";
 import { prepareLastResort } from "./last-resort.ts";
@@ -35,10 +34,11 @@ import { Loop } from "./loop.ts";
 import { remarkOnNodeOptions } from "./node-options.ts";
 import { Notifier } from "./notifier.ts";
 import { Orphans } from "./orphans.ts";
-import { describeForParent, Parent } from "./parent.ts";
+import { Parent } from "./parent.ts";
 import { makePlan } from "./plan.ts";
 import { Post } from "./post/post.ts";
 import { checkPorts } from "./preflight.ts";
+import { Reach } from "./reach.ts";
 import { Refusals } from "./refusals.ts";
 import { Remarks } from "./remarks.ts";
 
@@ -47,9 +47,6 @@ const DESK_AFTER_MS = 200;
 
 /** In a stop, what the master has accepted is handed over first; workers keep at least this share of their time to finish what they have. */
 const SERVING_SHARE = 0.5;
-
-/** An app that says more cannot make the master hold more. */
-const MOST_ADDRESSES = 100;
 
 export interface ServiceInput {
   readonly config: Config;
@@ -85,7 +82,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   for (const socket of handed) sockets.activate(socket);
   await checkPorts({ ...config, ports: config.ports.filter((port) => !handed.some((socket) => socket.port === port)) });
 
-  const addresses = new Set<string>();
+  const reach = new Reach(config.debugPort);
   const inWords = new Remarks(config);
   let bootSeen = (): void => {};
   const children = new Children(
@@ -114,7 +111,7 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const loop = new Loop(world, initialState(plan.settings, startedAt), { perform, settled });
   const refusals = new Refusals({ sockets, loop, write });
   const order = (given: Order): void => loop.feed({ type: "ordered", order: given });
-  const post = new Post({ world, order, write, children, ready: () => reached });
+  const post = new Post({ world, order, write, children, ready: () => reach.facts });
   const lodgings = new Lodgings({ sockets, children, world, write, state: () => loop.state });
   const onConflict = (error: Error): void => refusals.onConflict(error);
   const acceptor =
@@ -123,7 +120,6 @@ export async function runService({ config: given, configFile, log, world, isOwnP
   const handing = acceptor ?? levelling;
   acceptor?.bind();
   const { hasAgent } = plan.settings;
-  let reached: ReadyFacts = { port: null, debugPort: config.debugPort, address: null, protocol: "http" };
   const desk = new Desk({
     ...{ config, version, hasAgent, status, write, order },
     acceptQueues: () => countWaiting([...config.ports, ...sockets.ports], acceptor?.held ?? new Map()),
@@ -237,9 +233,10 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       case "announce-ready": {
         const readyMs = Math.round(world.now() - startedAt);
         // Whoever has started the service may ask for its state, or for its end, as soon as it hears this.
-        void deskOpen.promise.then(() => parent.announceReady(reached));
-        const where = addresses.size === 0 ? "" : `: ${[...addresses].join(", ")}`;
-        return write({ level: "info", fields: { readyMs, addresses: [...addresses] }, message: `ready in ${readyMs} ms${where}` });
+        void deskOpen.promise.then(() => parent.announceReady(reach.facts));
+        const { addresses } = reach;
+        const where = addresses.length === 0 ? "" : `: ${addresses.join(", ")}`;
+        return write({ level: "info", fields: { readyMs, addresses }, message: `ready in ${readyMs} ms${where}` });
       }
       case "exit":
         void end(effect.code);
@@ -276,17 +273,16 @@ export async function runService({ config: given, configFile, log, world, isOwnP
       ...service,
       app: egg?.folder ?? app,
       title,
-      addresses: [...addresses],
+      addresses: reach.addresses,
       orphans: orphans.view(),
       ...takeSnapshot(loop.state, world.now()),
     };
   }
 
   function remark(said: Remark): void {
-    if (said.type === "listening" && said.expected && said.place.role === "worker") {
-      if (addresses.size < MOST_ADDRESSES) addresses.add(describeAddress(said.address, said.port, said.scheme));
-      if (reached.address === null) reached = describeForParent(said, config.debugPort);
-    }
+    reach.note(said);
+    // It was for all, and the order waits for its drain-delay.
+    if (said.type === "unheeded" && loop.state.stop !== null) return;
     if (said.type === "cut") desk.addCut(said.connections);
     write(inWords.describe(said, isStarting(loop.state, said.place)));
   }

@@ -77,6 +77,8 @@ export type ChildToMaster =
   | { readonly type: "closed" }
   /** It is not ready, and nothing is under way that could make it so. */
   | { readonly type: "idle" }
+  /** It got a TERM, which means nothing to it. */
+  | { readonly type: "unheeded" }
   /** Of something that the app depends on; `reason` is null where it is well. */
   | { readonly type: "health"; readonly name: string; readonly reason: string | null }
   /** A listening socket for the master to hold; its handle comes along. */
@@ -168,11 +170,10 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
   if (!isSealed(raw)) return null;
   switch (raw.type) {
     case "ready":
-      return { type: "ready" };
     case "closed":
-      return { type: "closed" };
     case "idle":
-      return { type: "idle" };
+    case "unheeded":
+      return { type: raw.type };
     case "health": {
       const { name, reason } = raw;
       if (typeof name !== "string" || !(reason === null || typeof reason === "string")) return null;

@@ -41,7 +41,7 @@ export function isAllowed(message: ChildToMaster, { remarks, faults, handles, sp
   const { type } = message;
   if (type === "lodged" || type === "locked") return handles.take();
   if (type === "fault" && !message.survived) return faults.take();
-  if (type === "listening" || type === "cut" || type === "idle" || type === "fault") return remarks.take();
+  if (type === "listening" || type === "cut" || type === "idle" || type === "unheeded" || type === "fault") return remarks.take();
   if (type === "spare" || type === "yields") return spared.take();
   return true;
 }

@@ -38,6 +38,7 @@ export type Remark =
       readonly expected: boolean;
       readonly scheme: Scheme;
     }
+  | { readonly type: "unheeded"; readonly place: Place }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })
   | ({ readonly type: "descendants" } & Ended)
@@ -277,6 +278,7 @@ export class Children {
       case "yields":
         return onSpare(life, message, handle);
       case "listening":
+      case "unheeded":
       case "cut":
         return onRemark({ ...message, place });
       default:

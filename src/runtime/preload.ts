@@ -15,6 +15,7 @@ import { startHeartbeat } from "./life/heartbeat.ts";
 import { Hooks } from "./life/hooks.ts";
 import { tellWhenIdle } from "./life/idle.ts";
 import { announceWhenReady } from "./life/readiness.ts";
+import { tellOfStrayTerm } from "./life/stray-term.ts";
 import { publishLink } from "./link.ts";
 import { HandOverListening } from "./listening/hand-over-listening.ts";
 import { HeldListening } from "./listening/listen.ts";
@@ -44,6 +45,7 @@ if (assignment !== null && openPost !== null) {
     endDescendantsAtExit(assignment);
     drain.begin({ budgetMs: assignment.stopTimeoutMs, idleMs: assignment.drainIdleMs, isLast: true, exitCode: 110 });
   });
+  tellOfStrayTerm({ guard, channel, drain });
   const post = new PostBox(assignment, channel, openPost);
   const beat = startHeartbeat({ assignment, channel, traffic });
   const readiness = announceWhenReady({ assignment, channel, traffic, beat, onReady: () => post.messenger.booted() });

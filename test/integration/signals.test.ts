@@ -73,6 +73,9 @@ describe("signals", { concurrency: 2 }, () => {
     assert.deepEqual(await busy.answers, ["done", "done"]);
     assert.deepEqual(childrenOf(busy.service.pid), busy.pids);
     assert.equal(await busy.service.probe("ready"), 200);
+    await until("the log tells of the TERM", () =>
+      busy.service.hasLogged(/^worker 0 got SIGTERM, and takes orders from the master alone: rollcall restart 0 replaces it/),
+    );
     busy.service.signal("SIGTERM");
     await endsInOrder(busy);
   });

@@ -8,11 +8,20 @@ type Guarded = (typeof GUARDED)[number];
 
 export class SignalGuard {
   readonly #kept: readonly KeptListener[];
+  #onTerm: () => void = () => {};
 
   constructor() {
     // In this order: Node binds a signal to the process.emit that it finds when the first listener comes.
-    intercept((event) => isGuarded(event));
+    intercept((event) => {
+      if (event === "SIGTERM") this.#onTerm();
+      return isGuarded(event);
+    });
     this.#kept = GUARDED.map((signal) => keepListener(signal, ignore));
+  }
+
+  /** Each TERM that comes, for whatever reason. */
+  onTerm(listener: () => void): void {
+    this.#onTerm = listener;
   }
 
   /** Whether the app has TERM or INT listeners of its own. */
