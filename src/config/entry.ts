@@ -65,7 +65,7 @@ function lookUp(wanted: string, cwd: string): string | null {
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return existsSync(path) && statSync(path).isFile();
 }
 
 function notFound(wanted: string): string {
