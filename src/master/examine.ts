@@ -41,6 +41,11 @@ function words({ state, waitsIn, programs, frames }: Hang): string {
   // Paused on its way to a timer, with none of the app's code on the stack.
   if (where === undefined && frames !== null && frames.length > 0) return "waited for something asynchronous: its event loop runs";
   if (where !== undefined) return `hung in ${describeFrame(where)}${programs.length === 0 ? "" : `; it runs ${programs.join(", ")}`}`;
+  // Whoever waits for events may have run for a moment, in a timer, when its state was read.
+  if (isPolling(waitsIn) && (state === "S" || state === "R")) {
+    if (programs.length === 0) return "waited for something asynchronous: its event loop is idle";
+    return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like), or for something asynchronous`;
+  }
   switch (state ?? "") {
     case "R":
       return "hung in native code or in one long step of JavaScript, such as a large JSON.parse: it uses its CPU and has no stack to show";
@@ -50,9 +55,6 @@ function words({ state, waitsIn, programs, frames }: Hang): string {
     case "D":
       return `hung in the kernel, in ${waitsIn ?? "a call that is not known"}: a disk or a network file system that does not answer`;
     case "S":
-      if (isPolling(waitsIn) && programs.length > 0)
-        return `waited for a program that it runs: ${programs.join(", ")} (execSync or the like), or for something asynchronous`;
-      if (isPolling(waitsIn)) return "waited for something asynchronous: its event loop is idle";
       return `hung in a call that blocks${waitsIn === null ? "" : ` (${waitsIn} in the kernel)`}, and has no stack to show`;
     default:
       return "hung; what it was doing cannot be seen here";

@@ -32,6 +32,7 @@ for (const [hang, expected] of [
   [{ state: "D", waitsIn: "nfs_wait_bit" }, /^worker 0 hung in the kernel, in nfs_wait_bit: a disk or a network file system/],
   [{ state: "S", waitsIn: "do_epoll_wait", programs: ["sh", "sleep"] }, /^worker 0 waited for a program that it runs: sh, sleep/],
   [{ state: "S", waitsIn: "do_epoll_wait" }, "worker 0 waited for something asynchronous: its event loop is idle"],
+  [{ state: "R", waitsIn: "do_epoll_wait" }, "worker 0 waited for something asynchronous: its event loop is idle"],
   [{ state: "S", waitsIn: "futex_do_wait" }, /^worker 0 hung in a call that blocks \(futex_do_wait in the kernel\)/],
   [{ state: "S" }, /^worker 0 hung in a call that blocks, and/],
   [{ state: null }, /^worker 0 hung; what it was doing cannot be seen/],
