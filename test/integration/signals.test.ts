@@ -33,7 +33,7 @@ async function startBusy(
 async function endsInOrder({ service, pids, answers }: Awaited<ReturnType<typeof startBusy>>): Promise<void> {
   assert.equal((await service.exited()).code, 0, service.output());
   assert.deepEqual(await answers, ["done", "done"]);
-  assert.equal(count(service, "hook ends"), 2, "every worker's hook ran, once");
+  assert.equal(count(service, "hook ends"), 2, `every worker's hook ran, once\n${service.output()}`);
   assert.equal(count(service, "TERM listener"), 2, "every worker's listener ran, once");
   assert.equal(count(service, "agent: hook"), 1);
   assert.deepEqual(pids.filter(isAlive), []);
