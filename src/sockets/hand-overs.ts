@@ -58,7 +58,7 @@ export class HandOvers {
     this.#ports = ports;
     const { world, room, look } = ports;
     this.#lines = new Lines(room);
-    this.#sweep = new Sweep({ world, look, isNeeded: () => this.#lines.full.length > 0, clear: (isGone) => this.#clear(isGone) });
+    this.#sweep = new Sweep({ world, look, isNeeded: () => this.#lines.crowded.length > 0, clear: (isGone) => this.#clear(isGone) });
   }
 
   give(incoming: Incoming): void {
@@ -179,9 +179,9 @@ export class HandOvers {
 
   /** What is on its way is left alone: somebody may have it already. */
   #clear(isGone: (handle: ConnectionHandle) => boolean): void {
-    const { full } = this.#lines;
-    for (const { waiting } of [...full, ...this.#queues.values()]) {
-      const gone = takeGone(waiting, ({ line, incoming }) => full.includes(line) && isGone(incoming.handle));
+    const { crowded } = this.#lines;
+    for (const { waiting } of [...crowded, ...this.#queues.values()]) {
+      const gone = takeGone(waiting, ({ line, incoming }) => crowded.includes(line) && isGone(incoming.handle));
       this.dropped.gone += gone.length;
       for (const connection of gone) this.#end(connection);
     }

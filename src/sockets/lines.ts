@@ -44,9 +44,9 @@ export class Lines {
     return !this.#room.hasFor(held);
   }
 
-  /** Where it is the room that ends, the longest line is among them. */
-  get full(): readonly Line[] {
-    return this.all.filter((line) => this.isFull(line));
+  /** Those that are full, and those that somebody was turned away from and that are not half empty yet. Where it is the room that ends, the longest is among them. */
+  get crowded(): readonly Line[] {
+    return this.all.filter((line) => this.isFull(line) || line.fullAt !== null);
   }
 
   /** One more is held. */

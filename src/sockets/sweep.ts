@@ -1,4 +1,4 @@
-// Makes room where there is none: while a line is full, looks once a second which of those that wait there have gone. Whoever has left costs a descriptor like
+// Makes room where there is none: while a line is full, and until it is half empty again, looks once a second which of those that wait there have gone. Whoever has left costs a descriptor like
 // anybody else, and takes the place of one that comes now. Runs in the master.
 import type { World } from "../system/world.ts";
 import type { ConnectionHandle } from "./internals.ts";

@@ -55,6 +55,22 @@ describe("an unmodified app", { concurrency: 2 }, () => {
     assert.equal(await ask(service.url("/")), `two ${app}`);
   });
 
+  test("that is reached by a link is run once, whatever Node is to do with links", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "rc-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    mkdirSync(join(folder, "one"));
+    writeFileSync(join(folder, "one/server.mjs"), `console.log("runs"); export default (_, response) => response.end("hello");`);
+    symlinkSync("one", join(folder, "current"));
+    const service = await startService(t, {
+      app: join(folder, "current/server.mjs"),
+      workers: 1,
+      flags: ["--node-arg=--preserve-symlinks"],
+    });
+    await service.untilReady();
+    assert.equal(await ask(service.url("/")), "hello");
+    assert.equal(service.output().split("runs").length - 1, 1);
+  });
+
   test("has UDP answers for itself, on a socket without a port of its own choice", async (t) => {
     const echo = dgram.createSocket("udp4");
     echo.on("message", (_, { port, address }) => echo.send("pong", port, address));

@@ -1,4 +1,5 @@
 // Knows when the app's main module, top-level await included, has loaded, and what it exports. Runs in a child.
+import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /**
@@ -11,7 +12,10 @@ export async function mainModule(): Promise<unknown> {
   const main = process.mainModule;
   if (main !== undefined) return main.exports;
   const path = process.argv[1];
-  return path === undefined ? undefined : import(pathToFileURL(path).href);
+  if (path === undefined) return undefined;
+  // By what Node has found it: under --preserve-symlinks a link would be another module, and the app run twice.
+  const found = process.execArgv.includes("--preserve-symlinks-main") ? path : realpathSync(path);
+  return import(pathToFileURL(found).href);
 }
 
 /** The function that a module exports as its default, if it exports one. */

@@ -56,6 +56,24 @@ test("closes those that have gone as soon as it is full, and looks again while i
   assert.equal(openOf(giveAll(scene, 10)), 10);
 });
 
+test("goes on looking after somebody was turned away until it is half empty: a crowd that leaves is seldom seen as a whole", async () => {
+  const scene = setScene(0, inTurn, MOST);
+  const handles = giveAll(scene, OF_ONE + 1);
+  await turn();
+  for (const [from, to] of [
+    [0, 5],
+    [5, 10],
+    [10, 20],
+  ] as const) {
+    for (const handle of handles.slice(from, to)) handle.isGone = true;
+    await scene.elapse();
+    assert.equal(scene.handOvers.dropped.gone, to);
+  }
+  for (const handle of handles) handle.isGone = true;
+  await scene.elapse();
+  assert.equal(scene.handOvers.dropped.gone, 20, "who waits for an answer with nothing more to say is left alone again");
+});
+
 test("looks also where others have taken the room meanwhile", async () => {
   const scene = setScene(0, inTurn, MOST);
   const [first] = giveAll(scene, 10) as [Handle];
