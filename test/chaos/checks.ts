@@ -127,8 +127,8 @@ function watchCounters({ t }: Scene, look: () => Promise<void>): { stop(): Promi
   };
 }
 
-/** The probes' and the metrics' listening sockets, which countOwnFds() leaves out. */
-const LISTENING_OWN = 2;
+/** The listening sockets of the probes (on IPv4 and IPv6) and the metrics, which countOwnFds() leaves out. */
+const LISTENING_OWN = 3;
 
 /** The master's descriptors but for what belongs to ports: listening sockets grow with the most workers that there have been, connections come and go. */
 function countOwnFds({ service }: Scene): number {
