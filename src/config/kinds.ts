@@ -148,10 +148,10 @@ function typeOf(value: unknown): string {
 
 const NODE_FLAG = "a flag of Node.js such as --inspect or --conditions=x";
 const anyFlag: Kind<string> = text("<flag>", NODE_FLAG);
-/** Without a dash Node would take it for the app. */
 /** With these Node runs something else, or the app in a process of its own. */
 const NO_APP =
   /^(?:--watch(?:-path|-preserve-output)?|--test|--check|-c|--eval|-e|--print|-p|-pe|--interactive|-i|--run|--version|-v|--help|-h)(?:=|$)/;
+/** Without a dash Node would take it for the app. */
 export const nodeFlag: Kind<string> = {
   ...anyFlag,
   parse(raw) {

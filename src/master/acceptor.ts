@@ -234,7 +234,7 @@ export class Acceptor {
       this.#parts.write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
       this.#places.delete(placeOf(place));
       place.handle.close();
-      if (![...this.#places.values()].some((each) => each.port === port)) this.#locks.release(port);
+      this.#locks.release(port, this.#places.values());
       this.#handOvers.drop(place);
     });
   }

@@ -122,7 +122,7 @@ export class Lodgings {
     this.#lodgings.delete(keyOf(lodging));
     write({ level: "warn", fields: { port, host }, message: `no worker listens on port ${port} any more: it is given up` });
     sockets.giveUp(port, host);
-    if (![...this.#lodgings.values()].some((each) => each.port === port)) this.#locks.release(port);
+    this.#locks.release(port, this.#lodgings.values());
     for (const slot of state().workers) for (const { id } of slot.lives) children.tell(id, { type: "forget", port, host });
   }
 }

@@ -8,8 +8,12 @@ export class PortLocks {
     this.#locks.set(port, [...(this.#locks.get(port) ?? []), handle]);
   }
 
-  /** The port may be another service's from here on. */
-  release(port: number): void {
+  /**
+   * The port may be another service's from here on.
+   * @param left where somebody may still listen: with another address on the port the lock stays
+   */
+  release(port: number, left: Iterable<{ readonly port: number }>): void {
+    if ([...left].some((place) => place.port === port)) return;
     for (const handle of this.#locks.get(port) ?? []) handle.close();
     this.#locks.delete(port);
   }

@@ -24,6 +24,11 @@ describe("usage and configuration end with 2 and one line each:", { concurrency:
     { what: "a port out of range", args: ["--port", "65536", APP], says: [/--port: expected .*65535.*got "?65536/] },
     { what: "no workers", args: ["--workers", "0", APP], says: [/--workers: expected .*got "?0/] },
     { what: "10000 workers", args: ["--workers", "10000", APP], says: [/--workers: expected .*got "?10000/] },
+    {
+      what: "a flag with which Node runs no app",
+      args: ["--node-arg=--watch", APP],
+      says: [/node-arg: expected a flag of Node's with which it runs the app, once; got "--watch"/],
+    },
     { what: "no app", args: [], says: [/app: none given; usage: rollcall/] },
     { what: "an app that is missing", args: ["nowhere.js"], says: [/app: expected a module; cannot open .*nowhere\.js: no such file/] },
     {

@@ -3,8 +3,18 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { freeRow } from "../helpers/ports.ts";
-import { FIXTURES, startService } from "../helpers/service.ts";
+import { FIXTURES, runRollcall, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
+
+test("the heap that Node is to have is known however it is given: a percentage before a size, and the last of each", async (t) => {
+  const heapOf = async (...flags: readonly string[]): Promise<number> => {
+    const { stdout, stderr } = await runRollcall(t, ["config", ...flags.map((flag) => `--node-arg=${flag}`), `${FIXTURES}http.mjs`]);
+    return Number(/heap: (\d+) MiB, as set/.exec(stdout)?.[1] ?? assert.fail(stdout + stderr));
+  };
+  assert.equal(await heapOf("--max-old-space-size=100", "--max-old-space-size=200"), 200);
+  const whole = await heapOf("--max-old-space-size-percentage=100");
+  assert.equal(await heapOf("--max-old-space-size-percentage=50", "--max-old-space-size=100"), Math.floor(whole / 2));
+});
 
 test("--debug-port gives the agent and every slot an inspector, which a successor takes over", async (t) => {
   const base = await freeRow(3);

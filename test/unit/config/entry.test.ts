@@ -36,6 +36,11 @@ test("finds files, extensions, indexes, mains and TypeScript", async (t) => {
   }
 });
 
+test("finds a module beside a package.json that cannot be read", async (t) => {
+  const folder = await scratch(t, { "a.js": "", "package.json": "{ broken" });
+  assert.deepEqual(resolveEntry("a.js", folder), { ok: true, path: join(folder, "a.js") });
+});
+
 test("names the absolute path that it looked for", async (t) => {
   const folder = await scratch(t, { "empty/": "", "a.js": "" });
   assert.deepEqual(resolveEntry("gone.js", folder), {
