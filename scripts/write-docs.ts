@@ -45,7 +45,7 @@ The strongest source wins. A list or a map is taken whole from one source; lists
    What Kubernetes writes for a Service that is called \`rollcall\` or \`rollcall-…\` is ignored.
 3. **A config file**: \`--config <file>\`, else the first of ${CONFIG_FILES.map((name) => `\`${name}\``).join(", ")} in the
    working folder, else the key \`rollcall\` of its \`package.json\`.
-4. **\`PORT\`**, for \`port\` alone.
+4. **\`PORT\`**, for \`port\` alone; the path of a socket is left to the app.
 5. **Defaults**. Some depend on the place: Kubernetes is recognised by \`KUBERNETES_SERVICE_HOST\`.
 
 ## Config files
@@ -97,7 +97,7 @@ the log warns. Give it to the children alone: \`--import ./apm.mjs\`, \`--node-a
 
 | kind | how to write it |
 |---|---|
-| time | \`500ms\`, \`5s\`, \`1.5s\`, \`2m\`, \`1h\`; a bare number is milliseconds (\`5000\`); at most 576h |
+| time | \`500ms\`, \`5s\`, \`1.5s\`, \`2m\`, \`1h\`; a bare number is milliseconds (\`5000\`), and from 100 on where it is typed: \`5\` might be seconds; at most 576h |
 | on or off | \`--keep-descendants\`, \`--keep-descendants=off\`; \`on\` or \`off\` in the environment, \`true\` or \`false\` in a file |
 | port | \`0\` to \`65535\`; \`0\` takes any free port |
 | percentage | \`10%\`, or \`0.1\` (of the CPUs: only \`50%\`, since \`2\` is a number of workers) |

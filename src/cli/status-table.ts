@@ -51,6 +51,7 @@ const PROCESS_TONES: Readonly<Record<SlotView["state"], Tone>> = {
   draining: "busy",
   killing: "bad",
   backoff: "bad",
+  retired: "faint",
 };
 
 function slots({ agent, workers }: Status): readonly SlotView[] {

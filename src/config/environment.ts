@@ -38,10 +38,10 @@ export function cpusFrom(env: NodeJS.ProcessEnv): number | null | undefined {
   return cpus > 0 ? cpus : undefined;
 }
 
-/** The platform's `PORT`: weaker than everything but the default. */
+/** The platform's `PORT`: weaker than everything but the default. Where it is the path of a socket or pipe, listening is between it and the app. */
 export function readPort(env: NodeJS.ProcessEnv): Layer {
   const value = env.PORT;
-  return value === undefined || value === ""
+  return value === undefined || value === "" || /^[/\\]/.test(value)
     ? EMPTY_LAYER
     : { given: new Map([["ports", { raw: value, source: "PORT", label: "PORT" }]]), problems: [] };
 }

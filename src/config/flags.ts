@@ -14,6 +14,12 @@ export interface Flags extends Layer {
 
 const ASKED: Readonly<Record<string, "help" | "version">> = { "-h": "help", "--help": "help", "-v": "version", "--version": "version" };
 
+/** What pm2, gunicorn, puma and egg-scripts call ours. */
+const HABITS: Readonly<Record<string, string>> = {
+  ...{ "-i": "--workers", "-w": "--workers", "--instances": "--workers", "-p": "--port", "-b": "--host", "--bind": "--host" },
+  ...{ "-c": "--config", "-e": "--env", "-n": "--title", "--name": "--title", "--kill-timeout": "--stop-timeout" },
+};
+
 /** Takes what follows the command's name. Of an option given twice the last counts; a repeatable one adds up. */
 export function readFlags(argv: readonly string[]): Flags {
   const end = argv.indexOf("--");
@@ -38,7 +44,7 @@ export function readFlags(argv: readonly string[]): Flags {
       const hasNext = next !== undefined && !isFlag(next);
       const value = inline ?? bare ?? (hasNext ? next : option?.kind.implied);
       if (option === undefined) {
-        const guess = suggest(flag, FLAG_NAMES);
+        const guess = HABITS[flag] ?? suggest(flag, FLAG_NAMES);
         problems.push(unknownFlag(flag, guess, given.has("app")));
         // The value of a misspelt option must not be taken for the app.
         if (guess !== null && inline === undefined && value !== undefined) i++;

@@ -25,7 +25,10 @@ const LONGEST_MS = 24 * 24 * 3_600_000;
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds from `5000`, `500ms`, `5s`, `1.5s`, `2m`, `1h`; a bare number is milliseconds. */
+/** Who types a bare number under this means seconds. */
+const BARE_FROM_MS = 100;
+
+/** Milliseconds from `5000`, `500ms`, `5s`, `1.5s`, `2m`, `1h`; a bare number is milliseconds, and typed it is at least 100, or 0. */
 export function duration(minMs: number): Kind<number> {
   const expected = "a duration such as 500ms, 5s or 2m";
   return {
@@ -33,6 +36,9 @@ export function duration(minMs: number): Kind<number> {
     parse(raw) {
       const match = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h)?$/.exec(asText(raw));
       if (match === null) return wrong(expected, raw);
+      if (typeof raw === "string" && match[2] === undefined && Number(raw) > 0 && Number(raw) < BARE_FROM_MS) {
+        return wrong(`a duration with its unit, ${raw}s or ${raw}ms (a number alone is milliseconds)`, raw);
+      }
       const ms = Math.round(Number(match[1]) * (UNITS_MS[match[2] ?? "ms"] ?? 1));
       if (ms < minMs || ms > LONGEST_MS) return wrong(`a duration from ${formatDuration(minMs)} to ${formatDuration(LONGEST_MS)}`, raw);
       return right(ms);

@@ -63,6 +63,8 @@ function describeRemark(said: Remark): Line {
       const remedy = `rollcall restart ${role === "agent" ? "agent" : slot} replaces it, SIGTERM to process ${process.pid} stops the service`;
       return { level: "warn", message: `${who} got SIGTERM, and takes orders from the master alone: ${remedy}`, fields };
     }
+    case "probed":
+      return { level: "info", message: `${who} is not ready yet: no 2xx from its health path (ready-when): ${said.answer}`, fields };
     case "survived":
       return {
         level: "error",

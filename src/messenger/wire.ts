@@ -79,6 +79,8 @@ export type ChildToMaster =
   | { readonly type: "idle" }
   /** It got a TERM, which means nothing to it. */
   | { readonly type: "unheeded" }
+  /** What its health path answered instead of 2xx: a status, or why there was none. */
+  | { readonly type: "probed"; readonly answer: string }
   /** Of something that the app depends on; `reason` is null where it is well. */
   | { readonly type: "health"; readonly name: string; readonly reason: string | null }
   /** A listening socket for the master to hold; its handle comes along. */
@@ -179,6 +181,8 @@ export function openFromChild(raw: unknown): ChildToMaster | null {
       if (typeof name !== "string" || !(reason === null || typeof reason === "string")) return null;
       return { type: "health", name: name.slice(0, LONGEST_NAME), reason: reason?.slice(0, LONGEST_REASON) ?? null };
     }
+    case "probed":
+      return typeof raw.answer === "string" ? { type: "probed", answer: raw.answer.slice(0, LONGEST_REASON) } : null;
     case "lodged": {
       const { queue, port, host } = raw;
       return isCount(queue) && isCount(port) && isHost(host) ? { type: "lodged", queue, port, host } : null;

@@ -38,7 +38,7 @@ export interface ProcessView {
 export interface SlotView {
   readonly role: Role;
   readonly slot: number;
-  readonly state: ProcessState;
+  readonly state: ProcessState | "retired";
   /** Failures in a row; 0 once a life has lasted. */
   readonly failures: number;
   readonly restarts: number;
@@ -97,7 +97,7 @@ export function takeSnapshot(state: State, now: number): Snapshot {
     },
     agent: state.agent === null ? null : viewSlot(state.agent, now),
     workers: state.workers.map((slot) => viewSlot(slot, now)),
-    retired: state.retired.map((slot) => viewSlot(slot, now)),
+    retired: state.retired.map((slot) => ({ ...viewSlot(slot, now), state: "retired", backoffSeconds: 0 })),
   };
 }
 

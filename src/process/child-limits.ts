@@ -37,11 +37,13 @@ export function newLimits(): Limits {
   };
 }
 
+const REMARKS: ReadonlySet<ChildToMaster["type"]> = new Set(["listening", "cut", "idle", "unheeded", "probed", "fault"]);
+
 export function isAllowed(message: ChildToMaster, { remarks, faults, handles, spared }: Limits): boolean {
   const { type } = message;
   if (type === "lodged" || type === "locked") return handles.take();
   if (type === "fault" && !message.survived) return faults.take();
-  if (type === "listening" || type === "cut" || type === "idle" || type === "unheeded" || type === "fault") return remarks.take();
+  if (REMARKS.has(type)) return remarks.take();
   if (type === "spare" || type === "yields") return spared.take();
   return true;
 }

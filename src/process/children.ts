@@ -39,6 +39,7 @@ export type Remark =
       readonly scheme: Scheme;
     }
   | { readonly type: "unheeded"; readonly place: Place }
+  | { readonly type: "probed"; readonly place: Place; readonly answer: string }
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
   | (CutOff & { readonly place: Place })
   | ({ readonly type: "descendants" } & Ended)
@@ -279,6 +280,7 @@ export class Children {
         return onSpare(life, message, handle);
       case "listening":
       case "unheeded":
+      case "probed":
       case "cut":
         return onRemark({ ...message, place });
       default:

@@ -52,15 +52,26 @@ describe("an HTTP path", () => {
     await stopsCleanly(service);
   });
 
-  for (const [what, path] of [
-    ["that is not there", "/nowhere"],
-    ["that never answers", "/hangs"],
+  test("that never answers the first time is asked again", async (t) => {
+    const service = await startService(t, { app: "ready-health.mjs", workers: 1, flags: [...QUICK, "--ready-when", "/hangs-once"] });
+    await service.untilReady();
+    await stopsCleanly(service);
+  });
+
+  for (const [what, path, answer] of [
+    ["that is not there", "/nowhere", "404"],
+    ["that never answers", "/hangs", "no answer within 1000 ms"],
   ] as const) {
-    test(`${what} is never ready: exit 3 at the boot timeout`, async (t) => {
-      const flags = ["--ready-when", path, "--boot-timeout", "2s"];
+    test(`${what} is never ready, and what it answers is said: exit 3 at the boot timeout`, async (t) => {
+      const flags = ["--ready-when", path, "--boot-timeout", "3s"];
       const service = await startService(t, { app: "ready-health.mjs", workers: 1, flags, env: { HEALTHY: "/nowhere" } });
       assert.equal((await service.exited()).code, 3);
-      assert.ok(service.hasLogged(/worker 0 was not ready within 2000 ms/), service.output());
+      assert.ok(service.hasLogged(/worker 0 was not ready within 3000 ms/), service.output());
+      const told = service.log().filter(({ msg }) => msg.startsWith("worker 0 is not ready yet"));
+      assert.deepEqual(
+        told.map(({ msg }) => msg),
+        [`worker 0 is not ready yet: no 2xx from its health path (ready-when): ${answer}`],
+      );
     });
   }
 });

@@ -49,7 +49,7 @@ export function announceWhenReady(parts: Parts): Readiness {
   } else if (assignment.readyWhen === "listening") {
     void listening.then(announce);
   } else if (assignment.readyWhen.startsWith("/")) {
-    void listening.then((server) => probe(server, assignment.readyWhen, announce));
+    void listening.then((server) => probe(server, assignment.readyWhen));
   }
   return {
     get announced() {
@@ -60,16 +60,14 @@ export function announceWhenReady(parts: Parts): Readiness {
     },
   };
 
-  function probe(server: Server, path: string, done: () => void): void {
+  function probe(server: Server, path: string, before = ""): void {
+    const again = (answer: string): void => {
+      if (answer !== before) channel.send({ type: "probed", answer });
+      setTimeout(() => probe(server, path, answer), PROBE_EVERY_MS);
+    };
     probeServer(server, path, PROBE_EVERY_MS * 4).then(
-      (status) => {
-        if (status >= 200 && status < 300) done();
-        else setTimeout(() => probe(server, path, done), PROBE_EVERY_MS);
-      },
-      (error: unknown) => {
-        traffic.servers.has(server) && setTimeout(() => probe(server, path, done), PROBE_EVERY_MS);
-        return error;
-      },
+      (status) => (status >= 200 && status < 300 ? announce() : again(String(status))),
+      (error: unknown) => traffic.servers.has(server) && again((error as Error).message),
     );
   }
 }

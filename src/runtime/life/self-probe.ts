@@ -20,9 +20,13 @@ export function probeServer(server: Server, path: string, timeoutMs: number): Pr
         resolve(response.statusCode ?? 0);
       },
     );
-    request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    // Not the request's own time-out, which is its socket's: this one has none.
+    const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     request.on("error", reject);
-    request.on("close", () => near.destroy());
+    request.on("close", () => {
+      clearTimeout(timer);
+      near.destroy();
+    });
   });
 }
 

@@ -21,6 +21,8 @@ test("reads every option's variable and leaves others alone", () => {
 test("counts an empty variable as unset", () => {
   assert.deepEqual(rawOf({ ROLLCALL_WORKERS: "", ROLLCALL_NONSENSE: "" }), {});
   assert.equal(readPort({ PORT: "" }).given.size, 0);
+  assert.equal(readPort({ PORT: "/run/app.sock" }).given.size, 0);
+  assert.equal(readPort({ PORT: "\\\\.\\pipe\\app" }).given.size, 0);
 });
 
 test("separates lists by commas, and takes JSON", () => {

@@ -37,6 +37,14 @@ test("refuses what is no duration, and says what one looks like", () => {
   }
 });
 
+test("asks whether a short duration without a unit is of seconds", () => {
+  refuses(duration(1), "5", 'expected a duration with its unit, 5s or 5ms (a number alone is milliseconds); got "5"');
+  refuses(duration(0), "99", 'expected a duration with its unit, 99s or 99ms (a number alone is milliseconds); got "99"');
+  takes(duration(0), "5ms", 5);
+  takes(duration(0), "100", 100);
+  takes(duration(0), 5, 5);
+});
+
 test("refuses a duration that Node's timers would turn into none", () => {
   refuses(duration(1), "0", 'expected a duration from 1ms to 576h; got "0"');
   refuses(duration(0), "600h", 'expected a duration from 0 to 576h; got "600h"');
