@@ -191,14 +191,14 @@ export async function runRollcall(
   return { code, signal, stdout, stderr, afterMs: performance.now() - startedAt };
 }
 
-/** The test's own environment must not configure the service under test. */
 /** What Node compiles is kept between the starts of a suite: half of a start's processor time. Each user has their own: the tests run some as another. */
 const COMPILE_CACHE: string = join(tmpdir(), `rollcall-compiled-${process.version}-${process.getuid?.() ?? 0}`);
 
+/** The test's own environment must not configure the service under test. */
 export function cleanEnvironment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env };
   for (const name of Object.keys(env))
-    if (/^(ROLLCALL_|PORT$|NODE_TEST|NODE_OPTIONS$|NODE_UNIQUE_ID$|KUBERNETES_)/.test(name)) delete env[name];
+    if (/^(ROLLCALL_|PORT$|NODE_TEST|NODE_OPTIONS$|NODE_COMPILE_CACHE$|NODE_UNIQUE_ID$|KUBERNETES_)/.test(name)) delete env[name];
   return { NODE_COMPILE_CACHE: COMPILE_CACHE, ...env, ...more };
 }
 
