@@ -15,7 +15,7 @@ class NoAnswer extends Error {}
  * Yields the answers until the service closes the connection.
  * @param patienceMs how long the first answer may take. The service bounds its own steps, so after that one silence may last; but whether it still
  *   answers at all is then asked on a connection beside, each time that it has been silent for so long
- * @throws Error in words for a person when nobody can be reached, or who can be reached does not answer
+ * @throws Error in words for a person when nobody can be reached, or who can be reached does not answer, or closes the connection instead
  */
 export async function* converse(path: string, request: Request, patienceMs: number = PATIENCE_MS): AsyncGenerator<Answer> {
   const socket = connect(path);
@@ -38,6 +38,10 @@ export async function* converse(path: string, request: Request, patienceMs: numb
     if (answer.event === "accepted") pid = String(answer.pid);
     yield answer;
   }
+  if (!isTaken)
+    throw new Error(
+      `${path} was closed without an answer: its service has just ended, or can open no more files; rollcall status says which`,
+    );
 }
 
 /** Each time that nothing has come for so long. */

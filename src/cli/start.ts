@@ -41,7 +41,8 @@ export async function startDaemon(argv: readonly string[]): Promise<void> {
     service.disconnect();
   } catch (error) {
     const { code } = await service.exited;
-    fail((error as Error).message, code ?? EXIT_CODES.internal);
+    // 0 where somebody has stopped it meanwhile: it never was ready all the same.
+    fail((error as Error).message, code || EXIT_CODES.internal);
     if (code !== EXIT_CODES.usage) console.error(`rollcall: its log is in ${logFile}`);
   }
 }

@@ -144,6 +144,7 @@ export async function openControl(path: string | null, source: ControlSource): P
 /** Writes and forgets: what a client does not read it must not cost. */
 function say(client: Socket, ...answers: readonly Answer[]): void {
   if (answers.length === 0 || !client.writable) return;
+  // What it was given before counts: a status alone may be longer.
+  if (client.writableLength > MOST_UNREAD_BYTES) return void client.destroy();
   client.write(answers.map(encode).join(""));
-  if (client.writableLength > MOST_UNREAD_BYTES) client.destroy();
 }

@@ -3,7 +3,8 @@
 import type { Line } from "../log.ts";
 import { findLife, isWhole } from "../policy/select.ts";
 import type { State } from "../policy/state.ts";
-import type { Children, PortMessage } from "../process/children.ts";
+import type { Children } from "../process/children.ts";
+import type { PortMessage } from "../process/hearing.ts";
 import type { HeldSockets } from "../sockets/held.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import { PortLocks } from "../sockets/port-locks.ts";

@@ -7,7 +7,7 @@ import { type Ask, type DeathFacts, type EndingError, openAsk, type ReadyFacts, 
 import { isSealed } from "../messenger/wire.ts";
 import type { Tally } from "../policy/effects.ts";
 import type { State } from "../policy/state.ts";
-import type { Remark } from "../process/children.ts";
+import type { Remark } from "../process/hearing.ts";
 import { openParentChannel, type ParentChannel } from "../system/parent-channel.ts";
 import type { Watch } from "./control-watch.ts";
 import { describeAddress } from "./first-screen.ts";

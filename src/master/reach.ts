@@ -1,6 +1,6 @@
 // Where the service is reached, as its workers say it: for the log, /status and the parent. Runs in the master.
 import type { ReadyFacts } from "../messenger/parent.ts";
-import type { Remark } from "../process/children.ts";
+import type { Remark } from "../process/hearing.ts";
 import { describeAddress } from "./first-screen.ts";
 import { describeForParent } from "./parent.ts";
 

@@ -1,7 +1,7 @@
 // What children say beside the events of their lives, in words for the log. Runs in the master.
 import type { Config } from "../config/config.ts";
 import type { Line } from "../log.ts";
-import type { Remark } from "../process/children.ts";
+import type { Remark } from "../process/hearing.ts";
 import { describeAddress } from "./first-screen.ts";
 
 /** Why the system makes no process, in words. */

@@ -10,7 +10,8 @@ import type { Settings, State } from "./state.ts";
  * @param random uniform in [0, 1), spreads the delay by ± jitter
  */
 export function backoffMs(failures: number, backoff: Backoff, random: number): number {
-  if (failures <= 1) return 0;
+  // Nothing times a factor that has grown beyond all numbers would be no number.
+  if (failures <= 1 || backoff.delayMs === 0) return 0;
   const delay = Math.min(backoff.delayMs * backoff.factor ** (failures - 2), backoff.limitMs);
   return Math.round(delay * (1 + backoff.jitter * (2 * random - 1)));
 }

@@ -1,19 +1,8 @@
 // The children as the master sees them: starts, tells and kills them by the id of their life, and turns what they do into events.
 // A child's death, junk on its channel or a full pipe never throws in the master.
 import { type Handed, openHanded, sealHanded } from "../messenger/handed.ts";
-import type { SpareWord } from "../messenger/spare.ts";
 import { Turnstile } from "../messenger/turnstile.ts";
-import {
-  type ChildToMaster,
-  type CutOff,
-  type HandOverAnswer,
-  type HandOverOrder,
-  type MasterToChild,
-  openFromChild,
-  type Scheme,
-  seal,
-} from "../messenger/wire.ts";
-import type { Event } from "../policy/events.ts";
+import { type HandOverOrder, type MasterToChild, openFromChild, seal } from "../messenger/wire.ts";
 import type { QueueSocket } from "../sockets/held.ts";
 import { type ConnectionHandle, isListener, type TcpHandle } from "../sockets/internals.ts";
 import { signalProcess } from "../system/kin.ts";
@@ -22,62 +11,11 @@ import type { ProcessIdentity } from "../system/procfs.ts";
 import { closeHandle } from "./child-channel.ts";
 import { isAllowed, type Limits, newLimits } from "./child-limits.ts";
 import { startProcess } from "./child-process.ts";
-import { Descendants, type Ended } from "./descendants.ts";
+import { Descendants } from "./descendants.ts";
+import { handsOver, hear, type Listeners } from "./hearing.ts";
 import { isThread, type LaunchPlan, type Place } from "./launch.ts";
-import type { OpenPipe } from "./post-pipe.ts";
 import { startThread } from "./thread.ts";
 import type { Vessel } from "./vessel.ts";
-
-/** What a child says that is no event of its life: for the log and the metrics. */
-export type Remark =
-  | {
-      readonly type: "listening";
-      readonly place: Place;
-      readonly address: string;
-      readonly port: number | null;
-      readonly expected: boolean;
-      readonly scheme: Scheme;
-    }
-  | { readonly type: "unheeded"; readonly place: Place }
-  | { readonly type: "probed"; readonly place: Place; readonly answer: string }
-  | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
-  | (CutOff & { readonly place: Place })
-  | ({ readonly type: "descendants" } & Ended)
-  /** The kernel killed what is no child of the master's; which one has nothing to do with the place. */
-  | { readonly type: "oom-elsewhere"; readonly place: Place; readonly kills: number }
-  /** There is no process, or there is one and something is wrong with it, or it is not all that was asked for. */
-  | { readonly type: "unstarted" | "trouble"; readonly place: Place; readonly error: Error }
-  | { readonly type: "complaint"; readonly place: Place; readonly message: string };
-
-/** What a worker says of the ports that can be held. */
-export type PortMessage = Extract<ChildToMaster, { type: "lodged" | "locked" | "opened" | "shut" | "reopened" }>;
-
-interface Listeners {
-  readonly onEvent: (event: Event) => void;
-  readonly onRemark: (remark: Remark) => void;
-  /** With `lodged` and `locked` a child hands a socket over, for the master to hold. */
-  readonly onPort: (life: number, message: PortMessage, handle: TcpHandle | undefined) => void;
-  /** What became of a connection that was handed over. */
-  readonly onAnswer: (life: number, id: number, answer: HandOverAnswer) => void;
-  /** With `yields` a connection comes along. */
-  readonly onSpare: (life: number, word: SpareWord, handle: TcpHandle | undefined) => void;
-  /** A letter came with a handle, which whoever hears of it closes. */
-  readonly onHanded: (life: number, handed: Handed, handle: TcpHandle) => void;
-  /** It wrote what is no message. */
-  readonly onJunk: (place: Place) => void;
-  /** A child is there, with the pipe for its letters. */
-  readonly onPost: (life: number, place: Place, pid: number, pipe: OpenPipe) => void;
-  /** A handle did not reach a child: it has no descriptor for it. Node tells it that way, and forgets the handle. */
-  readonly onMissed: (life: number) => void;
-  /** What it says is not read any more; it lives on. */
-  readonly onCutOff: (life: number) => void;
-}
-
-/** What matters beside a message. */
-interface Beside {
-  readonly handle: TcpHandle | undefined;
-  readonly limits: Limits;
-}
 
 export class Children {
   readonly #plan: LaunchPlan;
@@ -241,57 +179,11 @@ export class Children {
     if (message !== null) this.#silent.delete(life);
     const isTaken = message !== null && isAllowed(message, limits);
     const listener = isTaken && handsOver(message) && isListener(handle) ? handle : undefined;
-    if (isTaken) this.#dispatch(life, place, message, { handle: listener, limits });
+    if (isTaken && message.type === "beat") this.#lookForOom(place);
+    if (isTaken) hear(life, message, this.#listeners, { place, handle: listener, health: limits.health });
     if (listener === undefined) closeHandle(handle);
     return isTaken;
   }
-
-  #dispatch(life: number, place: Place, message: ChildToMaster, { handle, limits }: Beside): void {
-    const { onEvent, onRemark, onPort, onAnswer, onSpare } = this.#listeners;
-    switch (message.type) {
-      case "ready":
-        return onEvent({ type: "readied", life });
-      case "beat":
-        this.#lookForOom(place);
-        return onEvent({ type: "beat", life, sample: message.sample });
-      case "closed":
-        return onEvent({ type: "closed", life });
-      case "idle":
-        return onEvent({ type: "idled", life });
-      case "health":
-        return onEvent({ type: "health", life, name: message.name, reason: message.reason, isTold: limits.health.take() });
-      case "fault": {
-        const { fault, survived } = message;
-        if (!survived) return onEvent({ type: "faulted", life, fault });
-        return onRemark({ type: "survived", place, message: `${fault.name}: ${fault.message}`, stack: fault.stack });
-      }
-      case "lodged":
-      case "locked":
-      case "opened":
-      case "shut":
-      case "reopened":
-        return onPort(life, message, handle);
-      case "answered":
-        return onAnswer(life, message.id, message.answer);
-      case "spare":
-      case "wants":
-      case "keeps":
-      case "yields":
-        return onSpare(life, message, handle);
-      case "listening":
-      case "unheeded":
-      case "probed":
-      case "cut":
-        return onRemark({ ...message, place });
-      default:
-        message satisfies never;
-    }
-  }
-}
-
-/** Whether a handle that comes with it has a taker. */
-function handsOver({ type }: ChildToMaster): boolean {
-  return type === "lodged" || type === "locked" || type === "yields";
 }
 
 function ignore(): void {}

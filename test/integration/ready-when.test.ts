@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { certificate } from "../helpers/certificate.ts";
 import { childrenOf, isAlive } from "../helpers/processes.ts";
 import { type Service, startService } from "../helpers/service.ts";
 import { until } from "../helpers/until.ts";
@@ -54,6 +55,25 @@ describe("an HTTP path", () => {
 
   test("that never answers the first time is asked again", async (t) => {
     const service = await startService(t, { app: "ready-health.mjs", workers: 1, flags: [...QUICK, "--ready-when", "/hangs-once"] });
+    await service.untilReady();
+    await until("nothing is in flight any more", async () => (await service.metric('rollcall_requests_in_flight{slot="0"}')) === 0);
+    await stopsCleanly(service);
+    assert.ok(!service.hasLogged(/cut/), service.output());
+  });
+
+  for (const secure of [false, true])
+    test(`is asked by HTTP/2 ${secure ? "over TLS" : "in the clear"} where the server speaks that`, async (t) => {
+      const env = secure ? certificate(t) : {};
+      const service = await startService(t, { app: "drain-http2.mjs", workers: 1, env, flags: [...QUICK, "--ready-when", "/healthz"] });
+      await service.untilReady();
+      assert.match(service.output(), /^begun \/healthz$/m);
+      await until("nothing is in flight any more", async () => (await service.metric('rollcall_requests_in_flight{slot="0"}')) === 0);
+      await stopsCleanly(service);
+    });
+
+  test("is asked of the server that listens, where another one has looked whether the port is free", async (t) => {
+    const flags = [...QUICK, "--ready-when", "/", "--boot-timeout", "10s"];
+    const service = await startService(t, { app: "listen-reopens.mjs", workers: 2, flags });
     await service.untilReady();
     await stopsCleanly(service);
   });

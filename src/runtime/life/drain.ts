@@ -46,12 +46,14 @@ export class Drain {
   #hooksStarted = false;
   #hooksEnded = false;
   #hasReported = false;
+  #isCheckDue = false;
+  #areWebSocketsDue = false;
   #quiet: (() => void) | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#sweep = new Sweep(parts.traffic, () => this.#check());
-    parts.traffic.onSettled(() => this.#check());
+    parts.traffic.onSettled(() => this.#checkSoon());
   }
 
   get begun(): boolean {
@@ -87,6 +89,16 @@ export class Drain {
     this.#check();
   }
 
+  /** However many end in one turn: thousands of WebSockets do. */
+  #checkSoon(): void {
+    if (this.#order === null || this.#isCheckDue) return;
+    this.#isCheckDue = true;
+    setImmediate(() => {
+      this.#isCheckDue = false;
+      this.#check();
+    });
+  }
+
   /**
    * WebSockets stay until the requests beside them are done, clients had their allowance and idle connections are closed: whoever comes anew when its
    * WebSocket has ended must not do so on one that still leads here. The hooks wait for all.
@@ -102,8 +114,12 @@ export class Drain {
   }
 
   #closeWebSockets(): void {
-    for (const connection of this.#parts.traffic.connections)
-      if (kindOf(connection) === "web-socket") setImmediate(() => sayGoingAway(connection));
+    if (this.#areWebSocketsDue) return;
+    this.#areWebSocketsDue = true;
+    setImmediate(() => {
+      this.#areWebSocketsDue = false;
+      for (const connection of this.#parts.traffic.connections) if (kindOf(connection) === "web-socket") sayGoingAway(connection);
+    });
   }
 
   /** Nobody would be cut off by the end. */

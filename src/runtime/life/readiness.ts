@@ -27,7 +27,7 @@ export interface Readiness {
 }
 
 export function announceWhenReady(parts: Parts): Readiness {
-  const { assignment, channel, traffic, beat } = parts;
+  const { assignment, channel, beat } = parts;
   let announced = false;
   const announce = (): void => {
     if (announced) return;
@@ -49,7 +49,7 @@ export function announceWhenReady(parts: Parts): Readiness {
   } else if (assignment.readyWhen === "listening") {
     void listening.then(announce);
   } else if (assignment.readyWhen.startsWith("/")) {
-    void listening.then((server) => probe(server, assignment.readyWhen));
+    void listening.then(() => probe(assignment.readyWhen));
   }
   return {
     get announced() {
@@ -60,33 +60,43 @@ export function announceWhenReady(parts: Parts): Readiness {
     },
   };
 
-  function probe(server: Server, path: string, before = ""): void {
+  function probe(path: string, before = ""): void {
     const again = (answer: string): void => {
       if (answer !== before) channel.send({ type: "probed", answer });
-      setTimeout(() => probe(server, path, answer), PROBE_EVERY_MS);
+      setTimeout(() => probe(path, answer), PROBE_EVERY_MS).unref();
     };
+    const server = serverToAsk(parts);
+    if (server === undefined) return again("nobody listens any more");
     probeServer(server, path, PROBE_EVERY_MS * 4).then(
       (status) => (status >= 200 && status < 300 ? announce() : again(String(status))),
-      (error: unknown) => traffic.servers.has(server) && again((error as Error).message),
+      (error: unknown) => again((error as Error).message),
     );
   }
 }
 
-/** Resolves with the first declared server when every declared port (or, without any, one port or path) is listened to. */
-function whenListening({ assignment, channel, traffic }: Parts): Promise<Server> {
+/** Resolves when every declared port (or, without any, one port or path) is listened to. */
+function whenListening({ assignment, channel, traffic }: Parts): Promise<void> {
   const missing = new Set(assignment.ports);
   return new Promise((resolve) => {
-    let first: Server | null = null;
     traffic.onListening((server) => {
       const { address, port } = nameOf(server);
-      const expected = assignment.ports.length === 0 || (port !== null && assignment.ports.includes(port));
+      const expected = isExpected(assignment, port);
       channel.send({ type: "listening", address, port, expected, scheme: schemeOf(server) });
       if (!expected) return;
-      first ??= server;
       if (port !== null) missing.delete(port);
-      if (missing.size === 0) resolve(first);
+      if (missing.size === 0) resolve();
     });
   });
+}
+
+/** The first that listens by now, and rather one of HTTP. Not who was the first of all: that may have looked whether the port is free, and is gone. */
+function serverToAsk({ assignment, traffic }: Parts): Server | undefined {
+  const servers = [...traffic.servers].filter((server) => server.listening && isExpected(assignment, nameOf(server).port));
+  return servers.find((server) => schemeOf(server).startsWith("http")) ?? servers[0];
+}
+
+function isExpected({ ports }: Assignment, port: number | null): boolean {
+  return ports.length === 0 || (port !== null && ports.includes(port));
 }
 
 function nameOf(server: Server): { readonly address: string; readonly port: number | null } {

@@ -1,6 +1,17 @@
-// Asks this very worker, whatever its siblings on the same port do: one HTTP request over a pipe in memory. Runs in a worker.
+// Asks this very worker, whatever its siblings on the same port do: one request over a pipe in memory, by the HTTP that its server speaks. Runs in a worker.
 import type { Server, Socket } from "node:net";
-import { duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
+import { isSecure, speaksHttp2 } from "../traffic/connection.ts";
+
+interface Asked {
+  readonly path: string;
+  readonly socket: Duplex;
+  readonly isSecure: boolean;
+  readonly onStatus: (status: number) => void;
+  /** The whole answer has come. */
+  readonly onEnd: () => void;
+  readonly onError: (error: Error) => void;
+}
 
 /**
  * @param path such as "/healthz"
@@ -8,30 +19,55 @@ import { duplexPair } from "node:stream";
  * @returns the status code
  */
 export function probeServer(server: Server, path: string, timeoutMs: number): Promise<number> {
-  // Not by `import`: that evaluates all of http's exports, WebSocket among them, which loads undici into every worker (30 ms, 7 MiB).
-  const http = process.getBuiltinModule("node:http");
   const [near, far] = duplexPair();
-  server.emit(server instanceof http.Server ? "connection" : "secureConnection", asSocket(far));
-  return new Promise((resolve, reject) => {
-    const request = http.get(
-      { path, host: "localhost", headers: { connection: "close" }, createConnection: () => asSocket(near) },
-      (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      },
-    );
-    // Not the request's own time-out, which is its socket's: this one has none.
-    const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    request.on("error", reject);
-    request.on("close", () => {
-      clearTimeout(timer);
-      near.destroy();
-    });
+  const isHttp2 = speaksHttp2(server);
+  const manners = isSecure(server) ? { encrypted: true, alpnProtocol: isHttp2 ? "h2" : "http/1.1" } : {};
+  server.emit(isSecure(server) ? "secureConnection" : "connection", asSocket(far, manners));
+  let status: number | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  return new Promise<number>((resolve, onError) => {
+    const onEnd = (): void => (status === null ? onError(new Error(`no answer within ${timeoutMs} ms`)) : resolve(status));
+    // Not the request's own time-out, which is its socket's: this one has none. The rest of an answer need not come.
+    timer = setTimeout(onEnd, timeoutMs);
+    const onStatus = (heard: number): void => {
+      status = heard;
+    };
+    const asked = { path, socket: asSocket(near, {}), isSecure: isSecure(server), onStatus, onEnd, onError };
+    if (isHttp2) askByHttp2(asked);
+    else askByHttp1(asked);
+  }).finally(() => {
+    clearTimeout(timer);
+    // Both ends: on Node 22 the one does not hear of the other's.
+    near.destroy();
+    far.destroy();
   });
 }
 
+function askByHttp1({ path, socket, onStatus, onEnd, onError }: Asked): void {
+  // Not by `import`: that evaluates all of http's exports, WebSocket among them, which loads undici into every worker (30 ms, 7 MiB).
+  const { get } = process.getBuiltinModule("node:http");
+  get({ path, host: "localhost", headers: { connection: "close" }, createConnection: () => socket }, (response) => {
+    onStatus(response.statusCode ?? 0);
+    response.resume().once("close", onEnd);
+  }).on("error", onError);
+}
+
+function askByHttp2({ path, socket, isSecure, onStatus, onEnd, onError }: Asked): void {
+  const { connect } = process.getBuiltinModule("node:http2");
+  const session = connect(`${isSecure ? "https" : "http"}://localhost`, { createConnection: () => socket }).on("error", onError);
+  session
+    .request({ ":path": path })
+    .on("error", onError)
+    .on("response", (headers) => onStatus(Number(headers[":status"])))
+    .on("close", () => {
+      session.destroy();
+      onEnd();
+    })
+    .resume();
+}
+
 /** http works on any duplex stream, but asks it for a few manners of a socket. */
-function asSocket(stream: unknown): Socket {
+function asSocket(stream: Duplex, more: object): Socket {
   const manners = {
     setTimeout: () => stream,
     setNoDelay: () => stream,
@@ -40,5 +76,5 @@ function asSocket(stream: unknown): Socket {
     unref: () => stream,
     remoteAddress: "127.0.0.1",
   };
-  return Object.assign(stream as object, manners) as unknown as Socket;
+  return Object.assign(stream, manners, more) as unknown as Socket;
 }

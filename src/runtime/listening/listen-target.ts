@@ -52,8 +52,9 @@ export function accepts({ host: asked }: Target, held: string | null, servesIpv4
 
 /** Whether a server on the one address leaves no room for another on the same port. */
 export function overlaps(target: Target, held: string | null): boolean {
-  const isAny = (host: string | null | undefined): boolean => host == null || host === "0.0.0.0";
-  return isAny(target.host) || isAny(held) || target.host === held;
+  const { host } = target;
+  if (host == null || held === null || host === held) return true;
+  return (host === "0.0.0.0" && net.isIPv4(held)) || (held === "0.0.0.0" && net.isIPv4(host));
 }
 
 /** What getsockname() would say. */

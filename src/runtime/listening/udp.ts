@@ -24,9 +24,10 @@ export function exclusively(args: readonly unknown[]): readonly unknown[] {
   const [first, second] = args;
   const options =
     typeof first === "object" && first !== null
-      ? (first as { readonly port?: unknown; readonly fd?: unknown; readonly exclusive?: unknown; readonly recvStart?: unknown })
+      ? first
       : { port: typeof first === "function" ? 0 : first, ...(typeof second === "string" ? { address: second } : {}) };
-  const { port, fd, exclusive, recvStart } = { fd: undefined, exclusive: undefined, recvStart: undefined, ...options };
+  // Of a handle these are its class's.
+  const { port, fd, exclusive, recvStart } = options as Partial<Record<"port" | "fd" | "exclusive" | "recvStart", unknown>>;
   if (Number(port ?? 0) !== 0 || fd !== undefined || exclusive !== undefined || recvStart !== undefined) return args;
   return [{ ...options, port: 0, exclusive: true }, ...args.filter((each) => typeof each === "function")];
 }

@@ -78,10 +78,14 @@ export function isSecure(server: Server | undefined): boolean {
   return typeof (server as { setSecureContext?: unknown } | undefined)?.setSecureContext === "function";
 }
 
+export function speaksHttp2(server: Server): boolean {
+  return typeof (server as { updateSettings?: unknown }).updateSettings === "function";
+}
+
 /** Without loading node:http2 or node:https: their servers, and node:http's, have one of these. */
 export function schemeOf(server: Server): Scheme {
-  const { closeIdleConnections, updateSettings } = server as { closeIdleConnections?: unknown; updateSettings?: unknown };
-  const isHttp = typeof closeIdleConnections === "function" || typeof updateSettings === "function";
+  const { closeIdleConnections } = server as { closeIdleConnections?: unknown };
+  const isHttp = typeof closeIdleConnections === "function" || speaksHttp2(server);
   if (isSecure(server)) return isHttp ? "https" : "tls";
   return isHttp ? "http" : "tcp";
 }

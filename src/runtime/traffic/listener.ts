@@ -24,19 +24,21 @@ export function closeListener(server: Server): void {
 
 /** Stands where the closed handle stood: the app's later close() finds something to close, address() still answers. */
 class ClosedHandle implements Handle {
-  readonly #name: object = {};
+  /** Absent where the closed one had none: a path is not asked of the handle. */
+  readonly getsockname?: (out: object) => number;
 
   constructor(handle: Handle) {
-    handle.getsockname?.(this.#name);
+    if (handle.getsockname === undefined) return;
+    const name = {};
+    handle.getsockname(name);
+    this.getsockname = (out) => {
+      Object.assign(out, name);
+      return 0;
+    };
   }
 
   close(callback?: () => void): void {
     if (callback !== undefined) setImmediate(callback);
-  }
-
-  getsockname(out: object): number {
-    Object.assign(out, this.#name);
-    return 0;
   }
 
   ref(): void {}

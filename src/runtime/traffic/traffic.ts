@@ -93,7 +93,6 @@ export class Traffic {
 
   #onListening(server: Server): void {
     this.servers.add(server);
-    server.once("close", () => this.servers.delete(server));
     if (!this.#watched.has(server)) this.#watch(server);
     if (this.#closing) closeListener(server);
     for (const listener of this.#listeners) listener(server);
@@ -102,6 +101,8 @@ export class Traffic {
   /** What the diagnostics channels do not tell. None of these listeners changes what a server does. */
   #watch(server: Server): void {
     this.#watched.add(server);
+    // Opened again in the turn that it was closed in, it listens when it hears of its end.
+    server.on("close", () => server.listening || this.servers.delete(server));
     if (isSecure(server)) server.prependListener("secureConnection", (socket: Socket) => void this.#connectionOf(socket));
     server.prependListener("session", (session: ServerHttp2Session) => this.#onSession(session));
     watchUpgrades(server, (socket) => {
@@ -117,6 +118,7 @@ export class Traffic {
     socket.once("close", () => {
       this.connections.delete(connection);
       this.#settle();
+      if (connection.inFlight > 0) setImmediate(() => this.#forgetResponses(connection));
     });
   }
 
@@ -144,12 +146,21 @@ export class Traffic {
     connection.inFlight++;
     connection.latest = response;
     if (this.#closing) closeIfLast(response, connection);
-    response.once("close", () => {
-      this.#responses.delete(response);
-      connection.inFlight--;
-      if (connection.latest === response) connection.latest = null;
-      this.#onEnded(connection);
-    });
+    response.once("close", () => this.#onResponseEnded(response, connection));
+  }
+
+  #onResponseEnded(response: ServerResponse, connection: Connection): void {
+    if (!this.#responses.delete(response)) return;
+    connection.inFlight--;
+    if (connection.latest === response) connection.latest = null;
+    this.#onEnded(connection);
+  }
+
+  /** A response that waits behind another one (pipelining) hears nothing of the end of their connection, on Node 22 ever, elsewhere after an upgrade. */
+  #forgetResponses(connection: Connection): void {
+    if (connection.inFlight === 0) return;
+    for (const response of this.#responses)
+      if (this.#connectionOf(response.req.socket) === connection) this.#onResponseEnded(response, connection);
   }
 
   #onStream(stream: ServerHttp2Stream): void {

@@ -97,3 +97,18 @@ test("a command that stood still itself reads what has come meanwhile", async (t
   });
   assert.equal((await converse(path, { command: "status" }, PATIENCE_MS).next()).value?.event, "status");
 });
+
+test("a connection that is closed without an answer is none, and one that is closed after it is the end", async (t) => {
+  const { path } = await serve(t, ({ command }, client) => {
+    if (command === "stop") client.write(encode({ event: "accepted", command: "stop", pid: 7 }));
+    client.destroySoon();
+  });
+  for (const command of ["status", "drain"] as const)
+    await assert.rejects(
+      converse(path, { command }).next(),
+      /was closed without an answer: its service has just ended, or can open no more files/,
+    );
+  const answers = converse(path, { command: "stop", fast: false });
+  assert.equal((await answers.next()).value?.event, "accepted");
+  assert.equal((await answers.next()).done, true);
+});

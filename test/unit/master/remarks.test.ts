@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Remarks } from "../../../src/master/remarks.ts";
-import type { Remark } from "../../../src/process/children.ts";
+import type { Remark } from "../../../src/process/hearing.ts";
 
 const WAITS = { ports: [3000, 3001], readyWhen: "listening" } as const;
 

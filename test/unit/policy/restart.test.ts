@@ -36,6 +36,7 @@ describe("backoff", () => {
 
   it("never overflows, however many failures there were", () => {
     assert.equal(backoffMs(100_000, backoff, 0.5), 30_000);
+    assert.equal(backoffMs(100_000, { ...backoff, delayMs: 0 }, 0.5), 0);
   });
 
   it("spaces the lives of a worker that crashes when it is ready", () => {

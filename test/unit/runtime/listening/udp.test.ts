@@ -28,6 +28,14 @@ for (const [given, expected] of [
   test(`bind(${JSON.stringify(given).slice(1, -1)}) is`, () => assert.deepEqual(exclusively(given), expected));
 }
 
-for (const given of [[53], ["53", "127.0.0.1"], [{ port: 53 }], [{ port: 0, exclusive: false }], [{ fd: 7 }], [{ recvStart: done }]]) {
+for (const given of [
+  [53],
+  ["53", "127.0.0.1"],
+  [{ port: 53 }],
+  [{ port: 0, exclusive: false }],
+  [{ fd: 7 }],
+  [{ recvStart: done }],
+  [Object.create({ recvStart: done })],
+]) {
   test(`bind(${JSON.stringify(given).slice(1, -1)}) is left as it is`, () => assert.equal(exclusively(given), given));
 }
