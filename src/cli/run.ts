@@ -9,15 +9,13 @@ import { type EndingError, sealForParent } from "../messenger/parent.ts";
 import { giveWayToInit } from "../system/init.ts";
 import { hasKoffi } from "../system/libc.ts";
 import { sendToParent } from "../system/parent-channel.ts";
-import { takeSignals } from "../system/signals.ts";
+import { takeStopSignals } from "../system/signals.ts";
 import { realWorld } from "../system/world.ts";
 import { explainFailure, reportProblems } from "./report.ts";
 
 export async function run(argv: readonly string[]): Promise<void> {
   // Nothing runs yet that would have to be stopped: a stop signal ends the start.
-  takeSignals((signal) => {
-    if (signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGQUIT") process.exit(EXIT_CODES.ok);
-  });
+  takeStopSignals(() => process.exit(EXIT_CODES.ok));
   const { isOwnParent, handed } = takeHanded(process.env);
   const tellParent = (exitCode: number, error: EndingError): void => {
     if (isOwnParent) sendToParent(sealForParent({ type: "ended", exitCode, error }));

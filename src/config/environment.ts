@@ -38,6 +38,11 @@ export function cpusFrom(env: NodeJS.ProcessEnv): number | null | undefined {
   return cpus > 0 ? cpus : undefined;
 }
 
+/** What Node is told in the children's environment: their own `env` goes before the master's. */
+export function childrenNodeOptions(env: NodeJS.ProcessEnv, own: Readonly<Record<string, string>>): readonly string[] {
+  return (own.NODE_OPTIONS ?? env.NODE_OPTIONS ?? "").split(/\s+/);
+}
+
 /** The platform's `PORT`: weaker than everything but the default. Where it is the path of a socket or pipe, listening is between it and the app. */
 export function readPort(env: NodeJS.ProcessEnv): Layer {
   const value = env.PORT;

@@ -33,6 +33,7 @@ export class Desk {
   #probes: Probes | null = null;
   #control: Control | null = null;
   #isClosed = false;
+  #isShown = true;
 
   constructor(source: DeskSource) {
     this.#source = source;
@@ -77,9 +78,17 @@ export class Desk {
   settled(state: State): void {
     this.#control?.settled(state);
     const shown = { live: isLive(state), ready: isReady(state, this.#source.now()) };
-    this.#probes?.show(shown).catch((error: Error) => {
-      this.#source.write({ level: "error", fields: { err: error }, message: `Cannot show the state on the probes port: ${error.message}` });
-    });
+    this.#probes?.show(shown).then(
+      () => (this.#isShown = true),
+      (error: Error) => this.#notShown(error),
+    );
+  }
+
+  /** It is tried again whenever anything happens, and told once. */
+  #notShown(error: Error): void {
+    if (!this.#isShown) return;
+    this.#isShown = false;
+    this.#source.write({ level: "error", fields: { err: error }, message: `Cannot show the state on the probes port: ${error.message}` });
   }
 
   /** A line of the log, for whoever follows an order. */

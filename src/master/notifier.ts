@@ -34,9 +34,13 @@ export class Notifier {
 
   settled(state: State): void {
     if (this.#parts.manager.notifySocket === null || !(this.#hasStarted || state.stop !== null)) return;
-    const { told, text } = notify(this.#told, state, this.#parts.world.now(), process.hrtime.bigint() / 1_000n);
-    this.#told = told;
-    if (text !== null) this.#send(text);
+    // Until it knows all: that the start is over, and that a reload has begun.
+    for (;;) {
+      const { told, text } = notify(this.#told, state, this.#parts.world.now(), process.hrtime.bigint() / 1_000n);
+      this.#told = told;
+      if (text === null) return;
+      this.#send(text);
+    }
   }
 
   #feed(everyMs: number): void {

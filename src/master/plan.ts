@@ -1,7 +1,7 @@
 // From the configuration and the machine to what will run: sizes, settings for the policies, and the words for the first screen.
 import os from "node:os";
 import type { Config } from "../config/config.ts";
-import { cpusFrom } from "../config/environment.ts";
+import { childrenNodeOptions, cpusFrom } from "../config/environment.ts";
 import { MOST_WORKERS } from "../config/kinds.ts";
 import { ClusterError } from "../errors.ts";
 import type { Limits } from "../policy/life.ts";
@@ -41,7 +41,7 @@ export function makePlan(config: Config, env: NodeJS.ProcessEnv, listening: Sett
       limits: limitsOf(config, sizing),
       shareBytes: sizing.workerShareBytes,
     },
-    heapFlags: heapFlags(sizing.heapMiB, env),
+    heapFlags: heapFlags(sizing.heapMiB, childrenNodeOptions(env, config.env)),
   };
 }
 
@@ -50,9 +50,9 @@ function limitsOf({ maxRequests, maxLifetimeMs }: Config, { recycleBytes, recycl
   return { residentBytes: recycleBytes, heapBytes: recycleHeapBytes, requests: limit(maxRequests), lifetimeMs: limit(maxLifetimeMs) };
 }
 
-function heapFlags(heapMiB: number | null, env: NodeJS.ProcessEnv): readonly string[] {
+function heapFlags(heapMiB: number | null, nodeOptions: readonly string[]): readonly string[] {
   if (heapMiB === null) return [];
-  const isYoungSet = /--max[-_]semi[-_]space[-_]size/.test(env.NODE_OPTIONS ?? "");
+  const isYoungSet = nodeOptions.some((flag) => /^--max[-_]semi[-_]space[-_]size/.test(flag));
   const young = heapMiB > LARGE_HEAP_MIB || isYoungSet ? [] : [`--max-semi-space-size=${SMALL_SEMI_SPACE_MIB}`];
   return [`--max-old-space-size=${heapMiB}`, ...young];
 }
@@ -70,7 +70,7 @@ export function sizingInput(config: Config, env: NodeJS.ProcessEnv): SizingInput
     hasAgent: config.agent !== null,
     maxMemory: config.maxMemory,
     minReady: config.minReady,
-    userHeapMiB: userHeapMiB([...(env.NODE_OPTIONS ?? "").split(/\s+/), ...config.nodeArgs], memoryLimitBytes ?? os.totalmem()),
+    userHeapMiB: userHeapMiB([...childrenNodeOptions(env, config.env), ...config.nodeArgs], memoryLimitBytes ?? os.totalmem()),
   };
 }
 

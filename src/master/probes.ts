@@ -24,7 +24,7 @@ export async function openProbes(port: number): Promise<Probes> {
     port: bound,
     show(status) {
       // One after the other: a recovery takes a moment, and readiness must not overtake it.
-      showing = showing.then(() => apply(status));
+      showing = showing.catch(() => {}).then(() => apply(status));
       return showing;
     },
     close() {
@@ -67,9 +67,12 @@ async function start(port: number): Promise<Lightship> {
 
 /** A new probe server on the same port, in the place of one that said it was shutting down. */
 async function renew(old: Lightship, port: number): Promise<Lightship> {
-  const closed = new Promise((resolve) => old.server.once("close", resolve));
-  closeServer(old.server);
-  await closed;
+  // It is closed already where the last try did not come to a new one.
+  if (old.server.listening) {
+    const closed = new Promise((resolve) => old.server.once("close", resolve));
+    closeServer(old.server);
+    await closed;
+  }
   return start(port);
 }
 

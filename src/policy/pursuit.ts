@@ -1,7 +1,7 @@
 // An order and what it takes for it to be done: accepted or refused when it comes, done or failed as the state goes on. Pure.
 
 import type { Order } from "./events.ts";
-import type { Slot } from "./life.ts";
+import type { Life, Slot } from "./life.ts";
 import { allSlots, isHolding, readyLife } from "./select.ts";
 import { scaleProblem } from "./sizing.ts";
 import type { State } from "./state.ts";
@@ -120,11 +120,16 @@ function judgeScale(pursuit: Extract<Pursuit, { kind: "scale" }>, previous: Stat
   return isThere ? DONE : PENDING;
 }
 
-/** Whether a new life of the slot has ended, or is being killed, before it was ready. */
+/** Whether a new life of the slot has ended, is being killed, or was taken back, before it was ready. */
 function failedToBoot(slot: Slot, previous: State, state: State, since: number): boolean {
   const was = allSlots(previous).find((each) => each.role === slot.role && each.index === slot.index);
   const now = new Map(slot.lives.map((life) => [life.id, life]));
   const hadFailed = (was?.lives ?? []).some((life) => life.id >= since && life.state === "starting" && !now.has(life.id));
-  const isFailing = slot.lives.some((life) => life.id >= since && life.state === "killing" && life.readyAt === null);
+  const isFailing = slot.lives.some((life) => life.id >= since && isGivenUp(life));
   return state.stop === null && (hadFailed || isFailing);
+}
+
+function isGivenUp(life: Life): boolean {
+  if (life.state === "killing") return life.readyAt === null;
+  return life.state === "draining" && life.cause === "taken-back" && life.readyAt === null;
 }

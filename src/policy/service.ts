@@ -227,7 +227,8 @@ function bootFailure(slot: Slot, life: Life): ExitReason {
 /** Fewer workers were asked for while the service was starting: the end of one that is too many is no failed start. */
 function isScaledAway(state: State, slot: Slot, life: Life): boolean {
   if (slot.role === "worker" && slot.index >= state.workersTarget) return true;
-  return life.state === "draining" && life.cause === "scale";
+  // Nothing else is drained while the service starts.
+  return (life.state === "draining" && life.cause === "scale") || (life.state === "killing" && life.cause === "drain-timeout");
 }
 
 function checkCrashLoop(turn: Turn): void {

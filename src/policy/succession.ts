@@ -5,7 +5,7 @@ import type { DrainCause, Life, Ready, Role, Slot, StartReason } from "./life.ts
 import { drainLife } from "./lives.ts";
 import { isHolding, readyLife } from "./select.ts";
 import type { Rollout, State } from "./state.ts";
-import { called, log, naming, putLife, putSlot, type Turn } from "./turn.ts";
+import { called, log, naming, putSlot, type Turn } from "./turn.ts";
 
 /** A worker that is to be replaced, and why. */
 interface Outgoing {
@@ -101,8 +101,9 @@ export function restartChild(turn: Turn, role: Role, index: number): void {
   if (life.state !== "ready") return log(turn, "info", `restart ignored: ${called(slot)} is starting`, naming(slot, life));
   log(turn, "info", `restart: ${called(slot)} is replaced`, naming(slot, life));
   if (slot.role === "agent") return leave(turn, slot, life, "restart");
-  const marked = putLife(turn, slot, { ...life, renewal: "restart" });
-  putSlot(turn, { ...marked, renewal: { failures: 0, restUntil: turn.now } });
+  // With one on trial, whichever of the two stays: a trial that fails leaves the old one.
+  const lives = slot.lives.map((each) => (each.state === "ready" ? { ...each, renewal: "restart" as const } : each));
+  putSlot(turn, { ...slot, lives, renewal: { failures: 0, restUntil: turn.now } });
 }
 
 /** When renewals that wait for their backoff may start. */

@@ -1,6 +1,7 @@
 // A child in a thread of the master's (agent-mode thread): no process of its own, and no wall of one either. A channel and a post of ports take
 // the place of its descriptors. Its one rule: whatever the thread does in JavaScript ends the thread alone. Runs in the master.
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads";
+import { childrenNodeOptions } from "../config/environment.ts";
 import { isKinNews, PortStream, type ThreadPorts } from "../messenger/port-stream.ts";
 import { isSealed, seal } from "../messenger/wire.ts";
 import { openOutlet } from "../outlet.ts";
@@ -35,7 +36,7 @@ export function startThread({ plan, place, mark }: Birth, listener: VesselListen
   const channel = new MessageChannel();
   const post = new MessageChannel();
   const ports: ThreadPorts = { channel: channel.port2, post: post.port2 };
-  const flags = [...heapFlags, ...(process.env.NODE_OPTIONS ?? "").split(/\s+/), ...config.nodeArgs];
+  const flags = [...heapFlags, ...childrenNodeOptions(process.env, config.env), ...config.nodeArgs];
   const worker = openWorker(launchOf(plan, place, [], mark), ports, limitsOf(flags), listener);
   const thread = worker.threadId;
   const kin = new ThreadKin();

@@ -38,14 +38,20 @@ export function schedulableCpus(root = "/proc"): number | null {
 export async function setScheduling(pid: number, policy: SchedulingPolicy, signal: AbortSignal): Promise<string | null> {
   // The short flags are BusyBox's too.
   const args = [`-${policy.charAt(0)}`, "-p", "0", String(pid)];
+  // Node leaves its listener on the signal of a process that could not be started.
+  const own = new AbortController();
+  const abort = (): void => own.abort();
+  signal.addEventListener("abort", abort);
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn("chrt", args, { stdio: "ignore", timeout: CHRT_MS, killSignal: "SIGKILL", signal });
+      const child = spawn("chrt", args, { stdio: "ignore", timeout: CHRT_MS, killSignal: "SIGKILL", signal: own.signal });
       child.once("error", reject);
       child.once("exit", (code, by) => (code === 0 ? resolve() : reject(new Error(`chrt ${args.join(" ")} ended with ${by ?? code}`))));
     });
     return null;
   } catch (error) {
     return signal.aborted || schedulingOf(pid) === undefined ? null : (error as Error).message;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -83,8 +83,21 @@ export function cpuSeconds(pid: number, root = "/proc"): number | null {
   return stat === null ? null : stat.cpuTicks / TICKS_PER_SECOND;
 }
 
-/** The pids that `/proc` shows, in its order (ascending on Linux). */
+let isOwn: boolean | undefined;
+
+/**
+ * Whether nothing of this process's namespace is to be seen: what the same numbers stand for there must be neither counted nor signalled.
+ * Only where another folder is looked at, as tests do, it says nothing.
+ */
+export function isOthers(root: string): boolean {
+  if (root !== "/proc") return false;
+  isOwn ??= showsOwnNamespace(process.pid, root);
+  return !isOwn;
+}
+
+/** The pids that `/proc` shows, in its order (ascending on Linux); none where they are of another namespace. */
 export function pidsIn(root = "/proc"): readonly number[] {
+  if (isOthers(root)) return [];
   try {
     return readdirSync(root)
       .filter((name) => /^[1-9]\d*$/.test(name))
@@ -130,6 +143,7 @@ export interface Stat {
 
 /** Null when the process is gone or hidden. */
 export function readStat(pid: number, root = "/proc"): Stat | null {
+  if (isOthers(root)) return null;
   const text = readTextOrNull(join(root, String(pid), "stat"));
   if (text === null) return null;
   // The command stands in brackets and may itself hold brackets and blanks: only what follows the last ")" is safe to split.

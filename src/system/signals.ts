@@ -23,6 +23,12 @@ for (const signal of HANDLED) {
 // Keeps Node's inspector shut in the master; a child is debugged with `node-arg`.
 if (process.platform !== "win32") process.on("SIGUSR1", ignore);
 
+/** Before there is a service: a stop signal, one that came already too, goes to the listener; the others wait for `takeSignals`. */
+export function takeStopSignals(listener: () => void): void {
+  deliver = (signal) => (isStop(signal) ? listener() : void pending.push(signal));
+  if (pending.some(isStop)) listener();
+}
+
 /** Hands every signal, those that came already first, to the one listener. */
 export function takeSignals(listener: (signal: Signal) => void): void {
   deliver = listener;
@@ -35,6 +41,10 @@ export function takeSignals(listener: (signal: Signal) => void): void {
 export function releaseSignals(): void {
   for (const signal of HANDLED) process.off(signal, enqueue);
   process.off("SIGUSR1", ignore);
-  const stop = pending.find((signal) => signal === "SIGINT" || signal === "SIGTERM" || signal === "SIGQUIT");
+  const stop = pending.find(isStop);
   if (stop !== undefined) process.kill(process.pid, stop);
+}
+
+function isStop(signal: Signal): boolean {
+  return signal === "SIGINT" || signal === "SIGTERM" || signal === "SIGQUIT";
 }

@@ -100,7 +100,8 @@ async function pause(port: number, deadline: AbortSignal): Promise<Stack> {
     const { body } = await request(`http://127.0.0.1:${port}/json/list`, { dispatcher, signal: deadline });
     const [target] = (await body.json()) as readonly { readonly webSocketDebuggerUrl: string }[];
     if (target === undefined) throw new Error("expected one target of the inspector; got none");
-    const socket = new WebSocket(target.webSocketDebuggerUrl, { dispatcher });
+    // Whoever answers there need not be the inspector.
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${new URL(target.webSocketDebuggerUrl).pathname}`, { dispatcher });
     const frames = await new Promise<readonly Frame[]>((resolve, reject) => {
       deadline.addEventListener("abort", () => reject(deadline.reason as Error), { once: true });
       socket.addEventListener("error", () => reject(new Error("the inspector's connection failed")));
@@ -109,9 +110,13 @@ async function pause(port: number, deadline: AbortSignal): Promise<Stack> {
       });
       const urls = new Map<string, string>();
       socket.addEventListener("message", ({ data }) => {
-        const { method, params } = JSON.parse(data as string) as InspectorMessage;
-        if (method === "Debugger.scriptParsed") urls.set(params.scriptId, params.url);
-        if (method === "Debugger.paused") resolve(params.callFrames.map((frame) => frameOf(frame, urls)));
+        try {
+          const { method, params } = JSON.parse(data as string) as InspectorMessage;
+          if (method === "Debugger.scriptParsed") urls.set(params.scriptId, params.url);
+          if (method === "Debugger.paused") resolve(params.callFrames.map((frame) => frameOf(frame, urls)));
+        } catch (error) {
+          reject(error as Error);
+        }
       });
     });
     return {

@@ -73,6 +73,8 @@ describe("a daemon", { concurrency: 3 }, () => {
     assert.equal(await (await fetch(on.url)).text(), "hello", "the first one is not touched");
     assert.equal(Number(readFileSync(on.pidFile, "utf8")), pid);
 
+    // As when the clock was put on since.
+    utimesSync(on.pidFile, Date.now() / 1_000 - 3_600, Date.now() / 1_000 - 3_600);
     const stopped = await runRollcall(t, ["stop", "--pid-file", on.pidFile]);
     assert.equal(stopped.code, 0, stopped.stderr);
     assert.equal(stopped.stdout, `stop: under way (pid ${pid})\nstopped: the service has ended\n`);
@@ -102,6 +104,16 @@ describe("a daemon", { concurrency: 3 }, () => {
     assert.ok(isAlive(Number(readFileSync(on.pidFile, "utf8"))) && existsSync(join(cwd, "logs/app.log")));
     const stopped = await runRollcall(t, ["stop", "--pid-file", "run/app.pid"], { cwd });
     assert.equal(stopped.code, 0, stopped.stderr);
+  });
+
+  test("that is stopped while it starts was never ready: exit 1", async (t) => {
+    const on = await machine(t);
+    const boot = startDaemon(t, on, "bad-never-listens.mjs");
+    const pid = await until("the master has its pid file", () => Number(existsSync(on.pidFile) && readFileSync(on.pidFile, "utf8")));
+    process.kill(pid, "SIGTERM");
+    const { code, stderr } = await boot;
+    assert.equal(code, 1);
+    assert.match(stderr, /before it was ready/);
   });
 
   test("that does not start says why, with the exit code of the service", async (t) => {

@@ -21,6 +21,17 @@ function give(story: Story, order: Order) {
 
 const RELOAD: Order = { kind: "reload", agent: false };
 
+describe("a restart of a worker whose successor a reload has just started", () => {
+  it("fails when that is taken back, with the reload", () => {
+    const story = new Story({ surge: 2 }).boot();
+    give(story, RELOAD);
+    const { verdict } = give(story, { kind: "restart", role: "worker", slot: 1 });
+    assert.equal(verdict(), "pending");
+    story.exit(4, 1);
+    assert.equal(verdict(), "failed: the new process failed; the service goes on trying");
+  });
+});
+
 describe("a reload", () => {
   it("is done when every slot runs the new generation and the old ones have gone", () => {
     const story = new Story().boot();

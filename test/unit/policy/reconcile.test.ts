@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isReady } from "../../../src/policy/select.ts";
-import { Story } from "../../helpers/story.ts";
+import { SETTINGS, Story } from "../../helpers/story.ts";
 
 const GOOD = { bootMs: 100, drainMs: 50, killMs: 0 } as const;
 
@@ -139,6 +139,13 @@ describe("scale while booting", () => {
     story.ready();
     assert.equal(story.picture, "agent ready, 0 ready, 1 ready");
     assert.equal(story.state.phase, "running");
+  });
+
+  it("down and up again is none either when the one that was too many has to be killed", () => {
+    const story = new Story().start().ready().signal("SIGTTOU").signal("SIGTTIN").pass(SETTINGS.stopTimeoutMs);
+    assert.equal(story.state.stop, null);
+    story.ready().ready();
+    assert.equal(story.picture, "agent ready, 0 ready, 1 ready");
   });
 
   it("does not wait for the one that drains", () => {

@@ -95,6 +95,18 @@ describe("a restart of a worker", () => {
     assert.deepEqual(reasons(story, "worker"), ["reload", "reload", "restart"]);
   });
 
+  it("asked for while a reload has its first worker on trial replaces whoever stays: the old one where the trial fails", () => {
+    const story = new Story({ settleMs: 3_000 }).boot().signal("SIGHUP").ready();
+    assert.equal(story.picture, "agent ready, 0 ready+ready#2, 1 ready");
+    restart(story, "worker", 0);
+    story.exit(4, 1);
+    assert.deepEqual(results(story), ["failure"]);
+    story.pass(0);
+    assert.equal(reasons(story, "worker").at(-1), "restart");
+    story.ready().finishDrains();
+    assert.equal(story.picture, "agent ready, 0 ready#2, 1 ready");
+  });
+
   it("whose successor fails is tried again, and the old worker serves on", () => {
     const story = restart(new Story().boot(), "worker", 0);
     story.exit(4, 1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { getEventListeners } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +34,15 @@ describe("CPU scheduling", { skip: process.platform === "linux" ? false : "only 
     await shell.ended;
     assert.equal(schedulingOf(shell.pid), undefined);
     assert.equal(schedulingOf(shell.pid, "/nowhere"), undefined);
+  });
+
+  it("leaves nothing on the signal where there is no chrt", async (t) => {
+    const shell = startShell(t);
+    const { PATH } = process.env;
+    t.after(() => (process.env.PATH = PATH));
+    process.env.PATH = "/nowhere";
+    for (let times = 0; times < 3; times++) assert.match((await setScheduling(shell.pid, "batch", signal)) ?? "", /ENOENT/);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
   it("does nothing to a process that has ended", async (t) => {

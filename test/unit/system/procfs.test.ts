@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { cpuSeconds, descendantsOf, isSameProcess, pidsIn, readTextOrNull, residentMemoryBytes } from "../../../src/system/procfs.ts";
+import { asPid1InForeignProc, noPid1 } from "../../helpers/namespaces.ts";
 
 const isLinux = process.platform === "linux";
 
@@ -92,6 +93,18 @@ describe("procfs on this machine", { skip: !isLinux }, () => {
       for (const { pid } of child.pid === undefined ? [] : descendantsOf(child.pid)) process.kill(pid, "SIGKILL");
       child.kill("SIGKILL");
     }
+  });
+
+  it("shows nothing where the numbers are those of another namespace", { skip: noPid1 }, () => {
+    const script = `
+      import { pidsIn, readStat } from ${JSON.stringify(new URL("../../../src/system/procfs.ts", import.meta.url).href)};
+      import { preferForOom } from ${JSON.stringify(new URL("../../../src/system/oom-score.ts", import.meta.url).href)};
+      preferForOom(${process.pid});
+      console.log(JSON.stringify([pidsIn().length, readStat(process.pid), readStat(${process.pid})]));`;
+    const before = readTextOrNull("/proc/self/oom_score_adj");
+    const [command = "", ...args] = [...asPid1InForeignProc, process.execPath, "--input-type=module-typescript", "--eval", script];
+    assert.deepEqual(JSON.parse(execFileSync(command, args, { encoding: "utf8" })), [0, null, null]);
+    assert.equal(readTextOrNull("/proc/self/oom_score_adj"), before);
   });
 
   it("reads this process's memory and CPU time", () => {

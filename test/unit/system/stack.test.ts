@@ -70,3 +70,20 @@ test("is null for a process that is gone", { skip }, async (t) => {
   if (child.exitCode === null) await once(child, "exit");
   assert.equal(await stackOf(child.pid, 1_000), null);
 });
+
+test("is null where a thread of the process answers in the inspector's place, with junk", { skip }, async (t) => {
+  const thread = `
+    const http = require("node:http");
+    setTimeout(() => http.createServer((_, response) => response.end('[{"webSocketDebuggerUrl":"ws://127.0.0.1/x"}]')).on("upgrade", (request, socket) => {
+      const accept = require("node:crypto").createHash("sha1").update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+      socket.write("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
+      socket.write(Buffer.from([0x81, 4, 106, 117, 110, 107]));
+    }).listen(0, "127.0.0.1"), 1_000);`;
+  const { pid } = await run(
+    t,
+    "for (;;);",
+    [],
+    `process.on("SIGUSR1", () => {}); new (require("node:worker_threads").Worker)(${JSON.stringify(thread)}, { eval: true });`,
+  );
+  assert.equal(await stackOf(pid, 10_000), null);
+});
