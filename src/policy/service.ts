@@ -1,25 +1,12 @@
 // step(state, event, moment) → { state, effects }: the whole service as one pure function. The master only feeds it facts and performs its effects.
-import type { ExitReason } from "../errors.ts";
+import { abortByFault, checkCrashLoop, judgeEnd } from "./consequences.ts";
 import type { Event, Order, Signal } from "./events.ts";
 import { onHealth } from "./health.ts";
 import type { Life, Slot } from "./life.ts";
-import {
-  CHANNEL_LOST,
-  checkLife,
-  deadlineOf,
-  type Ended,
-  onBeat,
-  onClosed,
-  onExited,
-  onFaulted,
-  onForked,
-  onIdled,
-  onReadied,
-} from "./lives.ts";
+import { CHANNEL_LOST, checkLife, deadlineOf, onBeat, onClosed, onExited, onFaulted, onForked, onIdled, onReadied } from "./lives.ts";
 import { emptySlot, reconcile, scaleTo, wakeTimes } from "./reconcile.ts";
-import { crashLooping } from "./restart.ts";
 import { noteAbsence, rollCallDueAt, startRollCall, takeRollCall } from "./roll-call.ts";
-import { abortRollout, beginEarlyReload, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
+import { beginEarlyReload, beginReload, noteTrial, trialEndsAt } from "./rollout.ts";
 import { allSlots, findLife, readyLife, suspectAfterMs } from "./select.ts";
 import type { Moment, Settings, State, Step } from "./state.ts";
 import { beginStop, continueStop, giveUpAt, onStopOrder, onStopSignal } from "./stopping.ts";
@@ -196,52 +183,6 @@ function maintain(turn: Turn, on: boolean): void {
     "info",
     on ? "drained: readiness is false until it is taken back; workers keep serving" : "undrained: readiness follows the workers again",
   );
-}
-
-/** What an end means for the service: a failed start, an aborted reload, or perhaps a crash loop. */
-function judgeEnd(turn: Turn, { slot, life, outcome }: Ended): void {
-  if (turn.state.phase !== "running") {
-    if (!isScaledAway(turn.state, slot, life)) beginStop(turn, bootFailure(slot, life));
-    return;
-  }
-  // A worker that was drained for the reload itself, or that did not end by its deadline then, is no failure of a generation.
-  if (outcome !== "clean" && !isReplaced(life)) abortRollout(turn, slot, life);
-  checkCrashLoop(turn);
-}
-
-/** A worker of the new generation that was ready and drains after an uncaught exception. */
-function abortByFault(turn: Turn, id: number): void {
-  const found = findLife(turn.state, id);
-  if (found?.life.state === "draining" && found.life.cause === "crash") abortRollout(turn, found.slot, found.life);
-}
-
-function isReplaced(life: Life): boolean {
-  return life.state === "draining" ? life.cause !== "crash" : life.state === "killing" && life.cause === "drain-timeout";
-}
-
-function bootFailure(slot: Slot, life: Life): ExitReason {
-  if (life.fault?.code === "EADDRINUSE") return "port-conflict";
-  return slot.role === "agent" ? "agent-boot" : "worker-boot";
-}
-
-/** Fewer workers were asked for while the service was starting: the end of one that is too many is no failed start. */
-function isScaledAway(state: State, slot: Slot, life: Life): boolean {
-  if (slot.role === "worker" && slot.index >= state.workersTarget) return true;
-  // Nothing else is drained while the service starts.
-  return (life.state === "draining" && life.cause === "scale") || (life.state === "killing" && life.cause === "drain-timeout");
-}
-
-function checkCrashLoop(turn: Turn): void {
-  const { stop, phase, rollCall, settings } = turn.state;
-  if (stop !== null || phase !== "running") return;
-  // The first to be reached names the exit: after the last strike that is the roll call, whose exit only lingers.
-  if (rollCall.raisedAt !== null && settings.onException === "exit") return;
-  const who = crashLooping(turn.state);
-  if (who === null) return;
-  const { maxRestarts } = turn.state.settings;
-  const subject = who === "agent" ? "the agent" : "every worker";
-  log(turn, "error", `crash loop: ${subject} failed ${maxRestarts} times in a row (max-restarts)`, { crashLoop: who, maxRestarts });
-  beginStop(turn, "crash-loop");
 }
 
 /** Keeps account of since when each slot has nothing ready. */
