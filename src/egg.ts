@@ -42,7 +42,7 @@ const NOT_NEEDED: ReadonlySet<string> = new Set(["customEgg", "ports", "reusePor
  * @returns resolves when the service is ready
  */
 export async function startCluster(options: ClusterOptions = {}, callback?: () => void): Promise<Service> {
-  const service = start(startOptions(options));
+  const service = startAsIs(startOptions(options));
   const forward = (signal: NodeJS.Signals): void => {
     if (service.pid !== undefined) process.kill(service.pid, signal);
   };
@@ -75,13 +75,23 @@ function startOptions(options: ClusterOptions): StartOptions {
     agentMode: startMode === "worker_threads" ? "thread" : null,
   };
   return {
-    // As it is: egg-cluster moves nobody, and takes an application without NODE_ENV for a developer's.
+    // As it is: egg-cluster moves nobody.
     cwd: process.cwd(),
-    env: { NODE_ENV: process.env.NODE_ENV ?? "" },
     ...(Object.fromEntries(Object.entries(own).filter(([, value]) => value != null)) as StartOptions),
     ...rollcall,
     egg,
   };
+}
+
+/** egg-cluster takes an application without NODE_ENV for a developer's; `rollcall --egg`, as egg-scripts, for one in production. */
+function startAsIs(options: StartOptions): Service {
+  if (process.env.NODE_ENV !== undefined) return start(options);
+  process.env.NODE_ENV = "";
+  try {
+    return start(options);
+  } finally {
+    delete process.env.NODE_ENV;
+  }
 }
 
 /** As egg-cluster takes them: "4" is 4, and 0, "" or null is nothing. */

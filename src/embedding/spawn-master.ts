@@ -20,6 +20,8 @@ const OPTIONS_FD = 4;
 
 /** A failure to start comes as the child's "error" event. */
 export function spawnMaster({ entry, argv, handed, stdio, detached }: MasterOptions): ChildProcess {
+  // What cannot be told is said before there is anybody to be told.
+  const text = JSON.stringify(handed);
   const all = [...stdio, "ipc", ...(handed === null ? [] : ["pipe"])] as StdioOptions;
   const env = { ...process.env, [PARENT_VARIABLE]: String(handed === null ? 0 : OPTIONS_FD) };
   // What letters carry arrives as what it is: Map, Date, Buffer.
@@ -27,6 +29,6 @@ export function spawnMaster({ entry, argv, handed, stdio, detached }: MasterOpti
   const options = child.stdio[OPTIONS_FD] as Writable | null | undefined;
   // A master that is dead already says so by its exit.
   options?.on("error", () => {});
-  options?.end(JSON.stringify(handed));
+  options?.end(text);
   return child;
 }

@@ -14,11 +14,16 @@ const MOST_BYTES: number = 1024 * 1024;
 
 /** @throws RangeError for a letter that is too long to go with a handle */
 export function sealHanded({ frame, what }: Handed): object {
+  checkHanded(frame);
+  return { rollcall: BRAND, type: "handed", what, letter: frame.toString("base64") };
+}
+
+/** @throws RangeError for a letter that is too long to come with a handle: to be asked before the handle is taken from its owner */
+export function checkHanded(frame: Buffer): void {
   if (frame.length > MOST_BYTES)
     throw new RangeError(
       `messenger: expected a message of at most ${MOST_BYTES} bytes with a handle, got ${frame.length}; send the data before it`,
     );
-  return { rollcall: BRAND, type: "handed", what, letter: frame.toString("base64") };
 }
 
 /** Null for anything that is not exactly right. */

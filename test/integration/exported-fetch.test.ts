@@ -60,6 +60,50 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
     await stopWell(service);
   });
 
+  test("that has nothing to say yet is heard to answer, and hears that its client has gone", async (t) => {
+    const service = await startExported(t, { app: "export-fetch.mjs" });
+    const request = http.get(service.url("/silent"));
+    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    assert.equal(response.statusCode, 200);
+    response.destroy();
+    await until("the app has heard it", () => service.output().includes("silent: cancelled"));
+    await stopWell(service);
+  });
+
+  test("that answers a client who has gone meanwhile has its body cancelled", async (t) => {
+    const service = await startExported(t, { app: "export-fetch.mjs" });
+    const request = http.get(service.url("/late")).on("error", () => {});
+    await until("the app is asked", () => service.output().includes("late: asked"));
+    request.destroy();
+    await until("the app has heard it", () => service.output().includes("late: cancelled"));
+    await stopWell(service);
+  });
+
+  test("may read on when it has answered, and is told where it begins too late", async (t) => {
+    const service = await startExported(t, { app: "export-fetch.mjs" });
+    const body = Buffer.alloc(3 * 1024 * 1024, "y");
+    for (const path of ["/reads-on", "/reads-late"]) {
+      const request = http.request(service.url(path), { method: "POST", headers: { "content-length": body.length } });
+      request.end(body);
+      const [response] = (await once(request, "response")) as [http.IncomingMessage];
+      assert.equal(response.resume().statusCode, 202);
+    }
+    await until("all of it is read", () => service.output().includes(`reads on: ${body.length}`));
+    await until("it is told", () => service.output().includes("reads late: TypeError"));
+    await stopWell(service);
+  });
+
+  test("is not asked for a path that a host has made up", async (t) => {
+    const service = await startExported(t, { app: "export-fetch.mjs" });
+    const get = (host: string): Promise<string> => raw(service.appPort, `GET /a HTTP/1.1\r\nhost:${host}\r\nconnection: close\r\n\r\n`);
+    for (const host of ["x/pid?", "x#", "u@x", "x\\y"]) assert.match(await get(` ${host}`), /^HTTP\/1\.1 400 /, host);
+    assert.match(
+      await raw(service.appPort, "GET /facts HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n", "}"),
+      /"href":"http:\/\/localhost\/facts"/,
+    );
+    await stopWell(service);
+  });
+
   test("may leave a body unread: the next request on the connection is answered", async (t) => {
     const service = await startExported(t, { app: "export-fetch.mjs" });
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -73,9 +117,10 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
       return text;
     };
     const pid = String((await service.workerPids())[0]);
-    for (const path of ["/pid", "/first", "/pid"]) {
+    for (const path of ["/pid", "/first", "/pid", "/too-large", "/pid"]) {
       const answer = await post(path);
       if (path === "/pid") assert.equal(answer, pid);
+      else if (path === "/too-large") assert.equal(answer, "Internal Server Error");
       else assert.match(answer, /^y+$/);
     }
     await stopWell(service);
@@ -103,12 +148,12 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
   });
 });
 
-/** The status line that bytes are answered with. */
-async function raw(port: number, bytes: string): Promise<string> {
+/** What bytes are answered with, up to the first `end`: unless given, the status line. */
+async function raw(port: number, bytes: string, end = "\r\n"): Promise<string> {
   const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
   let text = "";
   socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  await until("an answer has come", () => text.includes("\r\n"));
+  await until("an answer has come", () => text.includes(end));
   socket.destroy();
-  return text.split("\r\n")[0] as string;
+  return text.split(end)[0] as string;
 }

@@ -142,29 +142,6 @@ describe("round-robin", { concurrency: 2, skip: !hasSs && "needs ss" }, () => {
     assert.equal((await service.exited()).code, 0, service.output());
   });
 
-  for (const drops of [false, true])
-    test(`a worker that has all the connections it may have ${drops ? "drops the next one where the app says so" : "leaves the next one to another"}`, async (t) => {
-      const options = { app: "listen-full.mjs", workers: 2, env: drops ? { DROPS: "1" } : {}, flags: ["--listen", "round-robin"] };
-      const service = await startService(t, options);
-      await service.untilReady();
-      await untilWhole(service, 1, 2);
-      const [first, second, third] = [1, 2, 3].map(() => new http.Agent({ keepAlive: true })) as [http.Agent, http.Agent, http.Agent];
-      t.after(() => {
-        for (const agent of [first, second, third]) agent.destroy();
-      });
-      const full = (await ask(service.url("/"), first)).body;
-      const other = (await ask(service.url("/"), second)).body;
-      assert.notEqual(full, other);
-      second.destroy();
-      await until("the other worker has none", async () => {
-        const worker = (await service.status()).workers[Number(other)];
-        return worker?.processes[0]?.connections === 0;
-      });
-      // The full one's turn.
-      const answer = await ask(service.url("/"), third).catch((error: NodeJS.ErrnoException) => error.code);
-      assert.equal(typeof answer === "object" ? answer.body : answer, drops ? "ECONNRESET" : other);
-    });
-
   test("a worker that stands still holds up one connection, and that one for a while", async (t) => {
     const flags = ["--heartbeat-timeout", "10m"];
     const service = await startListening(t, { listen: "round-robin", declared: true }, { workers: WORKERS, flags });

@@ -18,16 +18,10 @@ interface Taker {
  */
 export function takeConnection(channel: Channel, order: HandOverOrder, connection: ConnectionHandle, taker: Taker | undefined): void {
   const { id, head, expiresAt } = order;
-  const answer = sharedNow() > expiresAt ? "late" : taker === undefined || passesOn(taker.server) ? "refused" : "taken";
+  const answer = sharedNow() > expiresAt ? "late" : taker === undefined ? "refused" : "taken";
   channel.sendNow({ type: "answered", id, answer });
   if (answer === "taken" && taker !== undefined) give(taker, connection, head);
   else connection.close();
-}
-
-/** Whether the server has all the connections that the app lets it have, and the app has not said that one more is to be dropped: as under node:cluster. */
-function passesOn(server: Server): boolean {
-  const { maxConnections, dropMaxConnection, _connections } = server as Server & { dropMaxConnection?: boolean; _connections: number };
-  return maxConnections != null && _connections >= maxConnections && dropMaxConnection !== true;
 }
 
 /** What the master has read already comes first, whatever reads the socket. */

@@ -187,9 +187,12 @@ export class Messenger {
   /** @internal A letter has come. Its memory may be a part of something larger. */
   receive(frame: Buffer, handle?: Sendable): void {
     const { kind, action } = envelopeOf(frame);
-    if (handle !== undefined) return this.#isHeard(kind, action) ? this.#take(frame, handle) : closeSendable(handle);
-    if (kind === "answer" || kind === "refusal" || this.#isHeard(kind, action)) this.#take(frame);
-    else if (!this.#early.keep(action, frame)) this.#take(frame);
+    if (handle !== undefined && !this.#isHeard(kind, action)) return closeSendable(handle);
+    if (kind === "answer" || kind === "refusal") return this.#take(frame, handle);
+    if (this.#isHeard(kind, action)) {
+      this.#early.release(action);
+      this.#take(frame, handle);
+    } else if (!this.#early.keep(kind, action, frame)) this.#take(frame);
   }
 
   #isHeard(kind: Kind, action: string): boolean {

@@ -1,5 +1,6 @@
 // The child's end of its post pipe: frames out in batches, frames in to the messenger. It keeps no process alive. Runs in a child.
 import { envelopeOf, FrameReader, senderOf, spareRoom } from "../../messenger/frame.ts";
+import { checkHanded } from "../../messenger/handed.ts";
 import { readBody, readLetter } from "../../messenger/letter.ts";
 import { Outbox } from "../../messenger/outbox.ts";
 import type { Assignment } from "../../messenger/wire.ts";
@@ -59,6 +60,7 @@ export class PostBox {
   /** Sends with a socket, which is the receiver's from here on, or a server. */
   hand(frame: Buffer, sendable: Sendable): boolean {
     if (!this.#takesHandles) throw noHandles();
+    checkHanded(frame);
     const taken = takeHandle(sendable);
     return taken !== null && this.#channel.hand({ frame, what: taken.what }, taken.native, taken.release);
   }

@@ -21,18 +21,25 @@ async function answer(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerR
   const body = new Body(incoming);
   const request = requestOf(incoming, body, signal);
   if (request === null) return void outgoing.writeHead(400, { connection: "close" }).end();
-  const response = await fetch(request, { incoming, outgoing });
-  if (typeof response?.status !== "number" || typeof response.headers?.forEach !== "function")
-    throw new TypeError(`expected fetch() to return a Response; got ${response === null ? "null" : typeof response}`);
-  await send(response, incoming, outgoing);
-  body.leave();
+  try {
+    const response = await fetch(request, { incoming, outgoing });
+    if (typeof response?.status !== "number" || typeof response.headers?.forEach !== "function")
+      throw new TypeError(`expected fetch() to return a Response; got ${response === null ? "null" : typeof response}`);
+    // Who has gone meanwhile is not heard to go once more.
+    if (signal.aborted) void response.body?.cancel(signal.reason).catch(() => {});
+    else await send(response, incoming, outgoing);
+  } finally {
+    body.leave();
+  }
 }
 
 /** Null for what no Request can be made of: a method such as CONNECT, or a host that is none. */
 function requestOf(incoming: IncomingMessage, body: Body, signal: AbortSignal): Request | null {
   const { method = "GET", url = "/", rawHeaders, socket } = incoming;
   const scheme = (socket as TLSSocket).encrypted === true ? "https" : "http";
-  const host = incoming.headers.host ?? "localhost";
+  const host = incoming.headers.host || "localhost";
+  // What would be read as a part of the path, or hide the host.
+  if (/[/?#\\@\s]/.test(host)) return null;
   const headers = new Headers();
   try {
     for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] as string, rawHeaders[at + 1] as string);
@@ -49,17 +56,23 @@ function requestOf(incoming: IncomingMessage, body: Body, signal: AbortSignal): 
 class Body {
   readonly #incoming: IncomingMessage;
   #chunks: AsyncIterator<Buffer> | null = null;
+  /** The app has a stream of it. */
+  #isGiven = false;
+  #isPulling = false;
+  #isAnswered = false;
+  #isLeft = false;
 
   constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
   }
 
   stream(): ReadableStream<Uint8Array> {
+    this.#isGiven = true;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          this.#chunks ??= this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-          const { done, value } = await this.#chunks.next();
+          if (this.#isLeft) return controller.error(new TypeError("the rest of the request's body went when the response had been sent"));
+          const { done, value } = await this.#next();
           if (done === true) controller.close();
           else controller.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
         },
@@ -69,8 +82,26 @@ class Body {
     );
   }
 
-  /** Nobody reads it any more: the rest is taken off the connection, which may have more requests. */
+  async #next(): Promise<IteratorResult<Buffer>> {
+    this.#chunks ??= this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+    this.#isPulling = true;
+    try {
+      return await this.#chunks.next();
+    } finally {
+      this.#isPulling = false;
+      if (this.#isAnswered) this.leave();
+    }
+  }
+
+  /** The request is answered: the rest is taken off the connection, which may have more requests. Who is reading it a turn later may read on. */
   leave(): void {
+    this.#isAnswered = true;
+    if (this.#isGiven) setImmediate(() => this.#leaveNow());
+  }
+
+  #leaveNow(): void {
+    if (this.#isPulling || this.#isLeft) return;
+    this.#isLeft = true;
     if (this.#chunks === null) return;
     const chunks = this.#chunks;
     this.#chunks = null;
@@ -96,17 +127,22 @@ async function send(response: Response, incoming: IncomingMessage, outgoing: Ser
   const reader = body.getReader();
   const stop = (): void => void reader.cancel(new DOMException("the client has gone", "AbortError")).catch(() => {});
   outgoing.once("close", stop);
-  let chunk = await reader.read();
+  const first = readAhead(reader);
+  const turned = turn();
+  // Whoever waits for the first of it, as the client of an event stream does, hears at once that there is an answer.
+  if (!(await Promise.race([settled(first), turned]))) outgoing.flushHeaders();
+  let chunk = await first;
   let next = readAhead(reader);
   // A body that is whole at once, as most are, goes out in one piece, with its length.
   const isWhole =
+    !outgoing.headersSent &&
     !chunk.done &&
     (await Promise.race([
       next.then(
         ({ done }) => done,
         () => false,
       ),
-      turn(),
+      turned,
     ]));
   if (isWhole && chunk.value !== undefined) {
     if (!headers.has("content-length") && !headers.has("transfer-encoding")) outgoing.setHeader("content-length", chunk.value.byteLength);
@@ -127,6 +163,11 @@ function readAhead<T>(reader: { read(): Promise<T> }): Promise<T> {
   const next = reader.read();
   next.catch(() => {});
   return next;
+}
+
+async function settled(promise: Promise<unknown>): Promise<true> {
+  await promise.catch(() => {});
+  return true;
 }
 
 /** False, one turn of the event loop from now. */
