@@ -2,7 +2,7 @@
 import type { Allowance } from "../messenger/allowance.ts";
 import type { Handed } from "../messenger/handed.ts";
 import type { SpareWord } from "../messenger/spare.ts";
-import type { ChildToMaster, CutOff, HandOverAnswer, Scheme } from "../messenger/wire.ts";
+import type { ChildToMaster, HandOverAnswer } from "../messenger/wire.ts";
 import type { Event } from "../policy/events.ts";
 import type { TcpHandle } from "../sockets/internals.ts";
 import type { Ended } from "./descendants.ts";
@@ -11,18 +11,8 @@ import type { OpenPipe } from "./post-pipe.ts";
 
 /** What a child says that is no event of its life: for the log and the metrics. */
 export type Remark =
-  | {
-      readonly type: "listening";
-      readonly place: Place;
-      readonly address: string;
-      readonly port: number | null;
-      readonly expected: boolean;
-      readonly scheme: Scheme;
-    }
-  | { readonly type: "unheeded"; readonly place: Place }
-  | { readonly type: "probed"; readonly place: Place; readonly answer: string }
+  | (Extract<ChildToMaster, { type: "listening" | "unheeded" | "probed" | "cut" }> & { readonly place: Place })
   | { readonly type: "survived"; readonly place: Place; readonly message: string; readonly stack: string }
-  | (CutOff & { readonly place: Place })
   | ({ readonly type: "descendants" } & Ended)
   /** The kernel killed what is no child of the master's; which one has nothing to do with the place. */
   | { readonly type: "oom-elsewhere"; readonly place: Place; readonly kills: number }

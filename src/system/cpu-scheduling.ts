@@ -2,7 +2,7 @@
 // Its one rule: whoever asks must be able to go on without.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { readStat, readTextOrNull, showsOwnNamespace } from "./procfs.ts";
+import { readStat, readTextOrNull } from "./procfs.ts";
 import { isRunning } from "./running.ts";
 
 /** Of sched(7): with "batch" a process that wakes up does not push another one off its CPU, but waits for its turn there. */
@@ -15,7 +15,7 @@ const CHRT_MS = 5_000;
 
 /** @returns "another" for one that somebody has set; null where it cannot be seen; undefined when the process has ended */
 export function schedulingOf(pid: number, root = "/proc"): SchedulingPolicy | "another" | null | undefined {
-  const stat = showsOwnNamespace(process.pid, root) ? readStat(pid, root) : null;
+  const stat = readStat(pid, root);
   if (stat?.isGone === true) return undefined;
   if (stat !== null) return POLICIES[stat.schedulingPolicy] ?? "another";
   return isRunning(pid) ? null : undefined;

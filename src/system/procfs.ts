@@ -86,8 +86,8 @@ export function cpuSeconds(pid: number, root = "/proc"): number | null {
 let isOwn: boolean | undefined;
 
 /**
- * Whether nothing of this process's namespace is to be seen: what the same numbers stand for there must be neither counted nor signalled.
- * Only where another folder is looked at, as tests do, it says nothing.
+ * Whether the numbers in `/proc` stand for processes of another namespace: these must be neither counted nor signalled. Looked at once. Any other `root`
+ * is a test's own, and taken as it is.
  */
 export function isOthers(root: string): boolean {
   if (root !== "/proc") return false;

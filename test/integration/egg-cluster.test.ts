@@ -1,7 +1,9 @@
 // startCluster() of rollcall/egg in the place of egg-cluster's, called by a program that another one has forked, as egg-scripts does.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import type { Snapshot } from "../../src/policy/snapshot.ts";
 import { certificate, HAS_OPENSSL } from "../helpers/certificate.ts";
 import { startClusterProgram } from "../helpers/cluster-program.ts";
 import { folderOf, notInstalled } from "../helpers/egg.ts";
@@ -29,6 +31,19 @@ describe("startCluster()", { skip: notInstalled(3), concurrency: 2 }, () => {
     assert.equal(await program.exited, 0, program.output());
     assert.match(program.output(), /agent \d+ closed in peace/);
   });
+
+  for (const NODE_ENV of ["production", undefined])
+    test(`leaves ${NODE_ENV === undefined ? "an absent NODE_ENV" : "NODE_ENV"} as it is, beside the configured env`, async (t) => {
+      const environment = { ROLLCALL_ENV: "FROM_CONFIG=yes", NODE_ENV } as Record<string, string>;
+      const program = await startClusterProgram(t, { baseDir: folderOf(3), port: await freePort(), workers: 1 }, environment);
+      await program.untilLetter("egg-ready");
+      const status = (await (await fetch(`http://127.0.0.1:${program.metricsPort}/status`)).json()) as Snapshot;
+      const variables = readFileSync(`/proc/${status.workers[0]?.processes[0]?.pid}/environ`, "utf8").split("\0");
+      assert.ok(variables.includes("FROM_CONFIG=yes"));
+      assert.ok(variables.includes(`NODE_ENV=${NODE_ENV ?? ""}`));
+      program.process.kill("SIGTERM");
+      assert.equal(await program.exited, 0, program.output());
+    });
 
   test("ends with the service's exit code when the application cannot start", async (t) => {
     const program = await startClusterProgram(t, { baseDir: join(folderOf(3), "config"), workers: 1 });

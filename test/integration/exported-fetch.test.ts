@@ -5,7 +5,7 @@ import http from "node:http";
 import net from "node:net";
 import { describe, test } from "node:test";
 import { startExported, stopWell } from "../helpers/exported.ts";
-import { until } from "../helpers/until.ts";
+import { DEADLINE_MS, until } from "../helpers/until.ts";
 
 describe("an exported { fetch }", { concurrency: 3 }, () => {
   test("sees the request as it was sent, and its answer arrives as it was made", async (t) => {
@@ -63,7 +63,7 @@ describe("an exported { fetch }", { concurrency: 3 }, () => {
   test("that has nothing to say yet is heard to answer, and hears that its client has gone", async (t) => {
     const service = await startExported(t, { app: "export-fetch.mjs" });
     const request = http.get(service.url("/silent"));
-    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    const [response] = (await once(request, "response", { signal: AbortSignal.timeout(DEADLINE_MS) })) as [http.IncomingMessage];
     assert.equal(response.statusCode, 200);
     response.destroy();
     await until("the app has heard it", () => service.output().includes("silent: cancelled"));

@@ -74,7 +74,8 @@ test("is null for a process that is gone", { skip }, async (t) => {
 test("is null where a thread of the process answers in the inspector's place, with junk", { skip }, async (t) => {
   const thread = `
     const http = require("node:http");
-    setTimeout(() => http.createServer((_, response) => response.end('[{"webSocketDebuggerUrl":"ws://127.0.0.1/x"}]')).on("upgrade", (request, socket) => {
+    const target = ({ socket }) => JSON.stringify([{ webSocketDebuggerUrl: "ws://127.0.0.1:" + socket.localPort + "/x" }]);
+    setTimeout(() => http.createServer((request, response) => response.end(target(request))).on("upgrade", (request, socket) => {
       const accept = require("node:crypto").createHash("sha1").update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
       socket.write("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
       socket.write(Buffer.from([0x81, 4, 106, 117, 110, 107]));
